@@ -1,0 +1,38 @@
+"""dmod: distributed model runs on demand, from a notebook."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dmod.domain.domain import Domain
+    from dmod.evaluation.evaluate import Evaluation, evaluate
+    from dmod.formats.outputs import open_outputs
+    from dmod.session import Job, Session, connect, run
+
+__version__ = "0.1.0"
+
+__all__ = ["Domain", "Evaluation", "Job", "Session", "__version__", "connect", "evaluate", "open_outputs", "run"]
+
+#: Name to the module that has it; looked up when first used, so that importing is cheap.
+_HOMES = {
+    "Domain": "dmod.domain.domain",
+    "Evaluation": "dmod.evaluation.evaluate",
+    "Job": "dmod.session",
+    "Session": "dmod.session",
+    "connect": "dmod.session",
+    "evaluate": "dmod.evaluation.evaluate",
+    "open_outputs": "dmod.formats.outputs",
+    "run": "dmod.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"dmod has no {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,281 @@
+"""Takes one job along its line, one verb at a time.
+
+The table in `dmod.job.lifecycle` decides what is next; the functions here do it, and write
+what happened into the job's journal. Nothing else changes a job's state.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmod.errors import Cancelled, CheckError, DmodError, RunError
+from dmod.execution.cluster import open_cluster
+from dmod.execution.dask_run import DaskRun, launch
+from dmod.execution.plan import RunPlan, parts_of, plan_run, variables_of
+from dmod.formats import run_output
+from dmod.job.journal import Journal
+from dmod.job.lifecycle import Goal, State, Verb, after, step
+from dmod.job.record import Progress
+from dmod.job.request import JobRequest
+from dmod.model.case import Case, Question
+from dmod.model.check import examine
+from dmod.model.findings import Report
+from dmod.model.run_directory import find_run_directory
+from dmod.schedule.sizing import Sizing, size_run
+from dmod.store.digest import digest, digest_many
+from dmod.store.staging import Staging, check_target, open_staging
+
+if TYPE_CHECKING:
+    from dmod.engine.part_run import PartReport
+
+__all__ = ["Conduct", "question_of"]
+
+log = logging.getLogger("dmod.conductor")
+
+_TICK_S = 0.05
+#: Files of which one at least is in a directory that `overwrite` may replace.
+_OURS = ("run.nc", "run.zarr", "provenance.json")
+_STEP_S = 3600
+
+
+def question_of(request: JobRequest, *, every_value: bool) -> Question:
+    """What the pre-flight check is asked for a request.
+
+    Parameters
+    ----------
+    request : JobRequest
+        What is asked for.
+    every_value : bool
+        Look at every value of the forcing, or at a sample where it is large.
+
+    Raises
+    ------
+    InputError
+        If parts of the run cannot be found.
+    """
+    directory = find_run_directory(
+        request.directory, hydrofabric=request.hydrofabric, realization=request.realization, forcing=request.forcing
+    )
+    return Question(
+        directory, request.catchments, request.start_s, request.end_s, directory.forcing, request.units, every_value
+    )
+
+
+@dataclass
+class Conduct:
+    """One job under way: what its verbs have made so far."""
+
+    #: What was asked for.
+    request: JobRequest
+    #: What happened.
+    journal: Journal
+    #: How it ended badly, if it did.
+    problem: DmodError | None = None
+    #: What the check found.
+    report: Report | None = None
+    #: The plan, once there is one.
+    plan: RunPlan | None = None
+    #: What tasks reported.
+    reports: tuple[PartReport, ...] = ()
+    _case: Case | None = None
+    _sizing: Sizing | None = None
+    _staging: Staging | None = None
+    _layout: run_output.Layout | None = None
+    _run: DaskRun | None = None
+    _began_s: float = 0.0
+    _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def walk(self) -> None:
+        """Take the job to its end. Never raises: how it ended is in the journal and in `problem`."""
+        verbs: dict[str, Callable[[], str]] = {
+            "check": self._check, "partition": self._partition, "allocate": self._allocate,
+            "launch": self._launch, "monitor": self._monitor, "publish": self._publish,
+        }  # fmt: skip
+        try:
+            while (following := step(self.journal.state, self.journal.goal)) is not None:
+                if isinstance(following, State):
+                    raise Cancelled("the run was cancelled")
+                message = verbs[following.name]()
+                self._to(after(following), message, following)
+        except DmodError as problem:
+            self._end(problem)
+        except Exception as problem:  # the one broad catch of a tick: a fault of ours must not look like success
+            log.exception("job %s failed", self.journal.name)
+            failed = RunError(f"dmod failed while it was {self.journal.state}",
+                              reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
+                              hint="this is a fault of dmod; please report it with the log")
+            failed.__cause__ = problem
+            self._end(failed)
+        finally:
+            self._held.close()
+
+    def _to(self, state: State, message: str, verb: Verb) -> None:
+        if state is State.COMPLETE:
+            # Cores are given back before anybody hears that the run is complete.
+            self._held.close()
+        self.journal.append(state, message, verb=verb.name)
+
+    def _end(self, problem: DmodError) -> None:
+        """Stop what runs, keep or remove what was made, and say how it ended."""
+        self.problem = problem
+        stopped = isinstance(problem, Cancelled)
+        if self._run is not None:
+            with contextlib.suppress(Exception):
+                self._run.stop()
+        self._held.close()
+        facts: dict[str, Any] = {}
+        if self._staging is not None:
+            if stopped and self._staging.path.exists():
+                facts["partial"] = str(self._staging.path)
+            else:
+                self._staging.discard()
+        following = step(self.journal.state, Goal.COMPLETE)
+        verb = following if isinstance(following, Verb) else None
+        state = State.CANCELLED if stopped or verb is None else after(verb, failed=True)
+        self.journal.append(state, problem.headline if not isinstance(problem, CheckError) else
+                            f"the check found {len(problem.report.errors)} errors", **facts)
+
+    def _check(self) -> str:
+        check_target(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
+        case, self.report = examine(question_of(self.request, every_value=False))
+        if case is None:
+            raise CheckError(self.report)
+        self._case = case
+        return f"{len(case.domain.network):,} catchments, {case.steps:,} steps; {len(self.report.warnings)} warnings"
+
+    def _partition(self) -> str:
+        assert self._case is not None
+        case = self._case
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+        self._sizing = size_run(
+            catchments=len(case.domain.network), steps=case.steps, cores=cores,
+            workers=self.request.workers, together=case.row_chunk == 0,
+        )  # fmt: skip
+        self.plan = plan_run(case, self._sizing, self.request.target, scheduler=self.request.scheduler)
+        self.journal.report(Progress(0, case.catchment_steps))
+        return f"{len(self.plan.pieces):,} parts"
+
+    def _allocate(self) -> str:
+        assert self.plan is not None and self._sizing is not None
+        self._staging = open_staging(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
+        client = self._held.enter_context(open_cluster(self._sizing, self.request.scheduler, self._staging.path))
+        self._client = client
+        workers = sum(client.ncores().values())
+        return f"{workers} core{'s' if workers != 1 else ''} on {self.request.scheduler or 'this machine'}"
+
+    def _launch(self) -> str:
+        assert self.plan is not None and self._staging is not None
+        case, network = self.plan.case, self.plan.case.domain.network
+        self._layout = run_output.create(
+            self._staging.path / "run.nc", catchments=network.catchments, nexuses=network.nexuses,
+            start_s=case.start_s, step_s=_STEP_S, steps=case.steps, variables=variables_of(case),
+            attributes=self._provenance(),
+        )  # fmt: skip
+        flag = self._staging.path / "STOP"
+        self._began_s = time.monotonic()
+        name = f"{self.journal.name}-{os.getpid()}-{time.time_ns() % 10**9}"
+        self._run = launch(self._client, parts_of(self.plan, self._layout, flag), name=name, stop_flag=flag)
+        return "running"
+
+    def _monitor(self) -> str:
+        assert self._run is not None and self.plan is not None
+        total = self.plan.case.catchment_steps
+        while True:
+            seen = self._run.observe()
+            self.journal.report(Progress(seen.done, total, time.monotonic() - self._began_s))
+            if seen.is_over:
+                self.reports = seen.reports
+                self._run.close()
+                return f"{seen.done:,} catchment-steps"
+            if self.journal.goal is Goal.CANCELLED:
+                raise Cancelled("the run was cancelled")
+            time.sleep(_TICK_S)
+
+    def _publish(self) -> str:
+        assert self._staging is not None and self._layout is not None
+        made = self._staging.path / "run.nc"
+        run_output.seal(self._layout, made)
+        if self.request.output_format != "netcdf":
+            self._convert(made)
+        (self._staging.path / "provenance.json").write_text(json.dumps(self._provenance(), indent=1) + "\n")
+        self._staging.publish()
+        return f"outputs in {self.request.target}"
+
+    def _convert(self, made: Path) -> None:
+        """Outputs in another format, in place of the NetCDF file."""
+        from dmod.formats.ngen_csv import write_ngen
+        from dmod.formats.outputs import open_outputs
+        from dmod.formats.zarr_output import write_zarr
+
+        assert self._case is not None
+        with open_outputs(made) as dataset:
+            if self.request.output_format == "zarr":
+                write_zarr(dataset, made.with_name("run.zarr"))
+            else:
+                wanted = self._case.realization.output
+                none = slice(0, 0)
+                write_ngen(dataset, made.parent, grouping=_grouping(wanted.catchment_grouping),
+                           nexuses=None if wanted.nexus_enabled else none)
+        made.unlink()
+
+    def _provenance(self) -> dict[str, str]:
+        """What the run was made from and by; made once, since files may change later."""
+        if not hasattr(self, "_made_from"):
+            assert self.plan is not None
+            self._made_from = _provenance(self.plan, self.request)
+        return self._made_from
+
+
+def _grouping(text: str) -> Any:
+    """The realization's grouping as the writer names it."""
+    return "per_formulation" if text == "per_formulation" else "per_feature"
+
+
+def _provenance(plan: RunPlan, request: JobRequest) -> dict[str, str]:
+    """Attributes that say what a run was made from."""
+    case = plan.case
+    directory = case.directory
+    configs = {
+        directory.resolve(spec.init_config.replace("{{id}}", case.domain.network.catchments[place]))
+        for group in case.groups
+        for spec in (stage.spec for stage in group.chain.stages)
+        if spec.init_config not in ("", "/dev/null")
+        for place in group.places[:1000]
+    }
+    forcing = [ref.path for ref in case.sources[:1000] if ref.path.is_file()]
+    now = datetime.now(tz=UTC)
+    return {
+        "title": f"NextGen run of {case.domain.name}",
+        "source": "; ".join(sorted({" + ".join(s.spec.title for s in g.chain.stages) for g in case.groups})),
+        "history": f"{now:%Y-%m-%dT%H:%M:%SZ} {shlex.join(sys.argv[:1] and [Path(sys.argv[0]).name, *sys.argv[1:]])}",
+        "date_created": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "dmod_version": version("dmod"),
+        "python_version": platform.python_version(),
+        "numba_version": version("numba"),
+        "numpy_version": version("numpy"),
+        "dask_version": version("dask"),
+        "run_directory": str(directory.root),
+        "hydrofabric": f"{directory.hydrofabric.name} ({case.domain.hydrofabric.version})",
+        "hydrofabric_digest": digest(directory.hydrofabric),
+        "realization": directory.realization.name,
+        "realization_digest": digest(directory.realization),
+        "config_digest": digest_many(path for path in configs if path.is_file()),
+        "forcing": ", ".join(sorted({ref.path.name for ref in case.sources})[:5]),
+        "forcing_digest": digest_many(forcing),
+        "units_policy": request.units,
+        "routing": "not routed" + (f"; {case.realization.routing_config} recorded" if case.realization.routing_config
+                                   else ""),
+    }

@@ -1,0 +1,1 @@
+"""Where on the river: hydrofabric, network, selection."""

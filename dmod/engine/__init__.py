@@ -1,0 +1,1 @@
+"""The run itself, on arrays of catchments by time."""

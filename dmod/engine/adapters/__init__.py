@@ -1,0 +1,1 @@
+"""Adapters that make a module of a single-catchment BMI model."""

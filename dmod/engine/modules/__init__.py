@@ -1,0 +1,1 @@
+"""Native modules: compiled BMI models on a grid of catchments."""

@@ -1,0 +1,145 @@
+"""The tree of errors.
+
+DmodError
+├── InputError            the user's input or request is wrong; nothing was started
+│   ├── HydrofabricError  the river network cannot be read or makes no sense
+│   ├── ForcingError      the weather cannot be read or does not fit
+│   ├── RealizationError  the realization cannot be read or contradicts itself
+│   ├── ConfigError       a module's own configuration file is wrong
+│   ├── UnitsError        a unit is unknown or two units do not convert
+│   ├── SelectionError    what was asked for is not in the domain
+│   ├── OutputError       the place for the outputs cannot be used, or outputs cannot be read
+│   ├── ObservationError  observations cannot be read or paired
+│   ├── ClusterError      the Dask scheduler cannot be reached or used
+│   └── CheckError        the pre-flight check found errors; ``report`` lists them all
+└── RunError              the run was started and failed
+    └── Cancelled         the run was stopped on request
+
+Each carries facts for programs, a hint for people, an HTTP status and the exit
+code of the command line. Pure: nothing here reads or prints.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dmod.model.findings import Report
+
+__all__ = [
+    "Cancelled",
+    "CheckError",
+    "ClusterError",
+    "ConfigError",
+    "DmodError",
+    "ForcingError",
+    "HydrofabricError",
+    "InputError",
+    "ObservationError",
+    "OutputError",
+    "RealizationError",
+    "RunError",
+    "SelectionError",
+    "UnitsError",
+]
+
+
+class DmodError(Exception):
+    """Base of the tree; ``facts`` is what a program may read, ``str()`` what a person reads.
+
+    Parameters
+    ----------
+    headline : str
+        What is wrong, in one line.
+    hint : str
+        What to do next.
+    **facts : object
+        What was needed, what was found: one line each.
+    """
+
+    #: HTTP status a gateway answers with.
+    http = 500
+    #: Exit code of the command line.
+    exit_code = 1
+
+    def __init__(self, headline: str, *, hint: str = "", **facts: object) -> None:
+        self.headline, self.hint, self.facts = headline, hint, facts
+        width = max((len(name) for name in facts), default=0)
+        lines = [headline, *(f"  {name:<{width}}  {value}" for name, value in facts.items())]
+        super().__init__("\n".join([*lines, f"  -> {hint}"] if hint else lines))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Facts and hint travel with the error from a Dask worker."""
+        return _rebuild, (type(self), self.headline, self.hint, self.facts)
+
+
+def _rebuild(kind: type[DmodError], headline: str, hint: str, facts: dict[str, object]) -> DmodError:
+    """The error again, on the other side of a pickle."""
+    error = kind.__new__(kind)
+    DmodError.__init__(error, headline, hint=hint, **facts)
+    return error
+
+
+class InputError(DmodError):
+    """The user's input or request is wrong; nothing was started."""
+
+    http = 400
+    exit_code = 2
+
+
+class HydrofabricError(InputError):
+    """The river network cannot be read or makes no sense."""
+
+
+class ForcingError(InputError):
+    """The weather cannot be read or does not fit."""
+
+
+class RealizationError(InputError):
+    """The realization cannot be read or contradicts itself."""
+
+
+class ConfigError(InputError):
+    """A module's own configuration file is wrong."""
+
+
+class UnitsError(InputError):
+    """A unit is unknown, or two units do not convert into each other."""
+
+
+class SelectionError(InputError):
+    """What was asked for is not in the domain."""
+
+
+class OutputError(InputError):
+    """The place for the outputs cannot be used, or outputs cannot be read."""
+
+
+class ObservationError(InputError):
+    """Observations cannot be read or paired."""
+
+
+class ClusterError(InputError):
+    """The Dask scheduler cannot be reached or used."""
+
+
+class CheckError(InputError):
+    """The pre-flight check found errors; ``report`` lists them all.
+
+    Parameters
+    ----------
+    report : Report
+        Everything that was found.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        super().__init__(str(report), hint="mend what is listed, then run `dmod check` again")
+
+
+class RunError(DmodError):
+    """The run was started and failed."""
+
+
+class Cancelled(RunError):
+    """The run was stopped on request."""

@@ -1,0 +1,135 @@
+"""Dask clusters: one of our own on this machine, or one that runs already.
+
+The only module that starts or connects to a cluster. Our own is gone when the ``with``
+block ends, whatever happened inside; somebody else's is left as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmod.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from dmod.schedule.sizing import Sizing
+
+__all__ = ["open_cluster"]
+
+_CONNECT_S, _WORKERS_S = 10, 30
+
+
+@contextlib.contextmanager
+def open_cluster(sizing: Sizing, scheduler: str | None, shared: Path) -> Iterator[Client]:
+    """A client of a cluster that can do the work.
+
+    Parameters
+    ----------
+    sizing : Sizing
+        Workers wanted, for a cluster of our own.
+    scheduler : str or None
+        Address of a scheduler that runs already, such as ``tcp://10.0.0.1:8786``.
+    shared : Path
+        A directory that every worker must see.
+
+    Yields
+    ------
+    Client
+        Connected, with one worker at least.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler cannot be reached, has no workers, or they cannot do the work.
+    """
+    if scheduler is not None:
+        with _existing(scheduler) as client:
+            _probe(client, scheduler, shared)
+            yield client
+        return
+    from distributed import Client, LocalCluster
+
+    with (
+        _interrupts_stay_here(),
+        LocalCluster(
+            n_workers=sizing.workers if sizing.processes else 1,
+            threads_per_worker=1 if sizing.processes else sizing.workers,
+            processes=sizing.processes,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def _interrupts_stay_here() -> Iterator[None]:
+    """Ctrl-C reaches this process only: workers started meanwhile have it blocked.
+
+    A terminal sends it to every process of the group; workers that die of it would look
+    like a fault. The mask of a thread is inherited by the threads and processes it starts.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _existing(scheduler: str) -> Iterator[Client]:
+    """A client of a scheduler that runs already."""
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as problem:
+        raise ClusterError(
+            f"no Dask scheduler answers at {scheduler}",
+            waited=f"{_CONNECT_S} s", reason=str(problem).splitlines()[0] if str(problem) else type(problem).__name__,
+            hint="check that it runs and is reachable, or leave --scheduler out for a cluster of our own",
+        ) from problem  # fmt: skip
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _probe(client: Client, scheduler: str, shared: Path) -> None:
+    """See that workers are there, have this package, and see the directory."""
+    try:
+        client.wait_for_workers(1, timeout=_WORKERS_S)
+    except TimeoutError as problem:
+        raise ClusterError(f"the scheduler at {scheduler} has no workers", waited=f"{_WORKERS_S} s",
+                           hint="start some: dask worker " + scheduler) from problem
+    try:
+        answers = client.run(_look, str(shared))
+    except Exception as problem:  # whatever a worker could not import or unpickle
+        raise ClusterError(
+            "the workers cannot run dmod", scheduler=scheduler, reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
+            hint="install the same dmod and dask on every worker",
+        ) from problem  # fmt: skip
+    if blind := sorted(worker for worker, sees in answers.items() if not sees):
+        raise ClusterError(
+            f"{len(blind)} of {len(answers)} workers do not see the run directory", directory=shared,
+            workers=", ".join(blind[:3]), hint="put it on storage that all workers share",
+        )  # fmt: skip
+
+
+def _look(directory: str) -> bool:
+    """Whether this worker sees and may write *directory*."""
+    import dmod.engine.part_run  # noqa: F401 - that it can be imported is part of the question
+
+    return os.path.isdir(directory) and os.access(directory, os.W_OK)

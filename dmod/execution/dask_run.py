@@ -1,0 +1,173 @@
+"""Parts of a run as tasks on a Dask cluster.
+
+`launch` submits them, `DaskRun.observe` says how far they are, `DaskRun.stop` stops them.
+A task may run twice, since it writes the same bytes to the same places: when a worker
+dies, Dask starts it again elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmod.engine.part_run import Part, PartReport, run_part
+from dmod.errors import Cancelled, DmodError, RunError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["DaskRun", "Observation", "launch"]
+
+_TELL_EVERY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of a run."""
+
+    #: Catchment-steps done.
+    done: int
+    #: Tasks finished.
+    finished: int
+    #: Tasks in all.
+    tasks: int
+    #: Reports of finished tasks, once all are.
+    reports: tuple[PartReport, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every task has finished."""
+        return self.finished == self.tasks
+
+
+class DaskRun:
+    """Tasks under way.
+
+    Parameters
+    ----------
+    client : Client
+        Where they are.
+    futures : sequence of Future
+        One per part.
+    topic : str
+        Where tasks tell their progress.
+    stop_flag : Path
+        The file that tells them to stop.
+    """
+
+    def __init__(self, client: Client, futures: Sequence[Future], topic: str, stop_flag: Path) -> None:
+        self._client, self._futures, self._topic, self._stop_flag = client, list(futures), topic, stop_flag
+        self._done: dict[int, int] = {}
+        self._lock = threading.Lock()
+        client.subscribe_topic(topic, self._hear)
+
+    def _hear(self, event: Any) -> None:
+        """One message of a task: (part, catchment-steps done)."""
+        index, done = event[1] if isinstance(event, (tuple, list)) and len(event) == 2 else (None, 0)
+        if index is not None:
+            with self._lock:
+                self._done[int(index)] = int(done)
+
+    def observe(self) -> Observation:
+        """How far it is.
+
+        Raises
+        ------
+        DmodError
+            If a task failed; what it raised where that is ours.
+        """
+        states = [future.status for future in self._futures]
+        for future, state in zip(self._futures, states, strict=True):
+            if state == "error":
+                raise _translated(future.exception())
+            if state in ("cancelled", "lost"):
+                raise RunError("a task was lost", state=state, hint="the cluster was closed or restarted; run again")
+        finished = states.count("finished")
+        with self._lock:
+            done = sum(self._done.values())
+        if finished < len(states):
+            return Observation(done, finished, len(states))
+        reports = tuple(self._client.gather(self._futures))
+        return Observation(sum(r.catchment_steps for r in reports), finished, len(states), reports)
+
+    def stop(self) -> None:
+        """Have all tasks stop, those under way at their next block; return when none runs."""
+        self._stop_flag.touch()
+        self._client.cancel(self._futures)
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            running = self._client.processing()
+            if not any("dmod" in str(key) for keys in running.values() for key in keys):
+                return
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Forget the tasks."""
+        self._client.unsubscribe_topic(self._topic)
+        for future in self._futures:
+            future.release()
+        self._futures.clear()
+
+
+def launch(client: Client, parts: Sequence[Part], *, name: str, stop_flag: Path) -> DaskRun:
+    """Submit the parts of a run.
+
+    Parameters
+    ----------
+    client : Client
+        Where to.
+    parts : sequence of Part
+        What to run.
+    name : str
+        Name of the job, unique on the cluster.
+    stop_flag : Path
+        The file that tells tasks to stop; every worker must see its directory.
+
+    Returns
+    -------
+    DaskRun
+        The tasks, under way.
+    """
+    topic = f"dmod-progress-{name}"
+    futures = [client.submit(_task, part, topic, key=f"dmod-{name}-{part.index}", pure=False) for part in parts]
+    return DaskRun(client, futures, topic, stop_flag)
+
+
+def _task(part: Part, topic: str) -> PartReport:
+    """One part, on a worker, telling its progress a few times a second."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    told = [0.0]
+
+    def tell(index: int, done: int) -> None:
+        now = time.monotonic()
+        if now - told[0] >= _TELL_EVERY_S or done == len(part.ids) * part.steps:
+            told[0] = now
+            worker.log_event(topic, (index, done))
+
+    return run_part(part, tell)
+
+
+def _translated(problem: BaseException | None) -> DmodError:
+    """What a task raised, as an error of ours."""
+    from distributed import KilledWorker
+
+    if isinstance(problem, Cancelled):
+        return problem
+    if isinstance(problem, DmodError):
+        # Found while running, so the run failed, whatever the error would mean before a start.
+        failed = RunError(problem.headline, hint=problem.hint, **problem.facts)
+        failed.__cause__ = problem
+        return failed
+    if isinstance(problem, KilledWorker):
+        return RunError("workers died again and again on the same task", task=problem.task,
+                        hint="they may lack memory: give fewer --workers, or look at the machine's log")
+    failed = RunError("a task failed", reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
+                      hint="this is a fault of dmod or of a model; please report it with the log")
+    failed.__cause__ = problem
+    return failed

@@ -1,0 +1,1 @@
+"""How bytes become arrays, tables and geometry: one file per format."""

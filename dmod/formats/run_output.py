@@ -1,0 +1,225 @@
+"""The output of a run: one NetCDF-4 file that many workers fill at once.
+
+`create` lays out the whole file at the start: every variable contiguous, (feature, time),
+its place in the file known. Workers then write rows straight to their place with
+`RowWriter`, without locks and in any order; writing the same rows twice changes nothing.
+`seal` marks the file complete and gives it its name. Until then it is called
+``run.nc.partial`` and says ``dmod_status = partial`` inside.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmod.errors import OutputError, RunError
+
+__all__ = ["FLOW", "Layout", "OutputVariable", "RowWriter", "create", "seal"]
+
+#: Name of the nexus flow in our outputs.
+FLOW = "nexus_flow"
+_COMPLETE, _PARTIAL = "complete", "partial"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputVariable:
+    """A variable to lay out."""
+
+    #: Name.
+    name: str
+    #: Units as UDUNITS spells them.
+    units: str
+    #: What it is, for people.
+    long_name: str
+    #: ``catchment-id`` or ``nexus-id``.
+    dimension: str = "catchment-id"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each variable lies in the file: a value that travels to workers."""
+
+    #: The file, under its partial name.
+    path: Path
+    #: Number of instants.
+    steps: int
+    #: Variable to the position of its first byte.
+    offsets: Mapping[str, int]
+
+
+def create(
+    path: Path,
+    *,
+    catchments: Sequence[str],
+    nexuses: Sequence[str],
+    start_s: int,
+    step_s: int,
+    steps: int,
+    variables: Sequence[OutputVariable],
+    attributes: Mapping[str, str],
+) -> Layout:
+    """Lay out an output file.
+
+    Parameters
+    ----------
+    path : Path
+        Final name, ``….nc``; the file made is called ``….nc.partial``.
+    catchments, nexuses : sequence of str
+        Ids of the rows.
+    start_s, step_s, steps : int
+        First instant [s since 1970], spacing [s] and number of instants.
+    variables : sequence of OutputVariable
+        What to lay out, double precision.
+    attributes : mapping of str to str
+        Provenance.
+
+    Returns
+    -------
+    Layout
+        Where things lie.
+
+    Raises
+    ------
+    RunError
+        If the disk has no room for all of it.
+    OutputError
+        If the file cannot be made.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        offsets = _lay_out(partial, catchments, nexuses, (start_s, step_s, steps), variables, attributes)
+        _reserve(partial)
+    except OSError as problem:
+        partial.unlink(missing_ok=True)
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            size = 8 * steps * sum(len(catchments) if v.dimension == "catchment-id" else len(nexuses) for v in variables)
+            raise RunError("the disk has no room for the outputs", needed=f"{size / 1e9:.3g} GB", file=path,
+                           hint="free some, choose another --output, or keep fewer output_variables") from problem
+        raise OutputError("the output file cannot be made", file=partial, reason=str(problem).splitlines()[0],
+                          hint="choose another --output") from problem
+    return Layout(partial, steps, offsets)
+
+
+def _lay_out(
+    partial: Path,
+    catchments: Sequence[str],
+    nexuses: Sequence[str],
+    time: tuple[int, int, int],
+    variables: Sequence[OutputVariable],
+    attributes: Mapping[str, str],
+) -> dict[str, int]:
+    """Write everything but the values; give back where those go."""
+    import h5netcdf
+    import h5py
+
+    start_s, step_s, steps = time
+    place = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    place.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    place.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    with h5netcdf.File(partial, "w") as file:
+        file.dimensions = {"catchment-id": len(catchments), "nexus-id": len(nexuses), "time": steps}
+        for name, ids in (("catchment-id", catchments), ("nexus-id", nexuses)):
+            names = file.create_variable(name, (name,), h5py.string_dtype())
+            if len(ids):
+                names[:] = np.array(ids, dtype=object)
+        instants = file.create_variable("time", ("time",), "i8")
+        instants[:] = start_s + step_s * np.arange(steps, dtype=np.int64)
+        instants.attrs["units"] = "seconds since 1970-01-01 00:00:00"
+        instants.attrs["calendar"] = "proleptic_gregorian"
+        instants.attrs["standard_name"] = "time"
+        instants.attrs["long_name"] = f"start of the step, UTC; each step is {step_s} s"
+        for variable in variables:
+            if not steps:
+                continue
+            made = file.create_variable(variable.name, (variable.dimension, "time"), "f8", dcpl=place)
+            made.attrs["units"], made.attrs["long_name"] = variable.units, variable.long_name
+        file.attrs["Conventions"] = "CF-1.11"
+        for key, value in attributes.items():
+            file.attrs[key] = value
+        file.attrs["dmod_status"] = _PARTIAL
+    with h5py.File(partial, "r", locking=False) as plain:
+        return {v.name: plain[v.name].id.get_offset() or 0 for v in variables}
+
+
+def _reserve(partial: Path) -> None:
+    """Have the disk set the room aside now, so that it cannot run out half-way."""
+    with partial.open("r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+
+
+def seal(layout: Layout, path: Path) -> None:
+    """Mark the file complete and give it its final name, in one rename.
+
+    Parameters
+    ----------
+    layout : Layout
+        As `create` gave it.
+    path : Path
+        Final name.
+    """
+    import h5netcdf
+
+    with h5netcdf.File(layout.path, "a", locking=False) as file:
+        file.attrs["dmod_status"] = _COMPLETE
+    with layout.path.open("rb") as written:
+        os.fsync(written.fileno())
+    os.replace(layout.path, path)
+
+
+class RowWriter:
+    """Writes rows of a laid-out file; a context manager.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where things lie.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._file = os.open(layout.path, os.O_WRONLY)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+
+    def write(self, variable: str, rows: NDArray[np.intp], start: int, values: NDArray[np.float64]) -> None:
+        """Write *values*, shape (rows, steps), of *variable* from step *start* on.
+
+        Raises
+        ------
+        RunError
+            If the disk is full or the file is gone.
+        """
+        row_bytes = 8 * self._layout.steps
+        origin = self._layout.offsets[variable] + 8 * start
+        values = np.ascontiguousarray(values)
+        try:
+            if values.shape[1] == self._layout.steps and len(rows) and (np.diff(rows) == 1).all():
+                self._put(values, origin + int(rows[0]) * row_bytes)
+                return
+            for row, line in zip(rows, values, strict=True):
+                self._put(line, origin + int(row) * row_bytes)
+        except OSError as problem:
+            raise RunError("the outputs cannot be written", file=self._layout.path, reason=problem.strerror,
+                           hint="free some room on the disk, then run again with --overwrite") from problem
+
+    def _put(self, values: NDArray[np.float64], position: int) -> None:
+        """All bytes of *values* at *position*."""
+        view = memoryview(values).cast("B")
+        while len(view):
+            done = os.pwrite(self._file, view, position)
+            view, position = view[done:], position + done

@@ -1,0 +1,1 @@
+"""What is computed: realization, BMI configs, coupling, and the pre-flight check."""

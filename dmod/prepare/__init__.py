@@ -1,0 +1,1 @@
+"""Making a job's inputs."""

@@ -1,0 +1,69 @@
+"""How many workers and parts a run gets.
+
+Pure: counts in, counts out. A part is one task; more parts than workers even out
+catchments that cost more and lose less when a worker dies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Sizing", "size_run"]
+
+#: Below this many catchment-steps starting processes costs more than it saves.
+_SMALL = 5_000_000
+_PARTS_PER_WORKER = 4
+_STEPS_PER_PART = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """How a run is spread."""
+
+    #: Workers, one core each.
+    workers: int
+    #: Tasks.
+    parts: int
+    #: Whether workers are processes of their own; threads of this one otherwise.
+    processes: bool
+
+
+def size_run(*, catchments: int, steps: int, cores: int, workers: int | None = None, together: bool = False) -> Sizing:
+    """Spread a run over cores.
+
+    Parameters
+    ----------
+    catchments : int
+        At least 1.
+    steps : int
+        Steps per catchment, at least 1.
+    cores : int
+        Cores there are.
+    workers : int, optional
+        Workers asked for; processes then, whatever the size.
+    together : bool
+        Whether forcing stores catchments side by side, so that each part reads all of it.
+
+    Returns
+    -------
+    Sizing
+        At least one worker and one part, and never more parts than catchments.
+
+    Examples
+    --------
+    >>> size_run(catchments=5, steps=720, cores=8)
+    Sizing(workers=1, parts=1, processes=False)
+    >>> size_run(catchments=10_000, steps=8760, cores=2)
+    Sizing(workers=2, parts=44, processes=True)
+    """
+    work = catchments * steps
+    processes = workers is not None or work >= _SMALL
+    count = workers if workers is not None else (min(cores, catchments) if processes else 1)
+    count = max(1, count)
+    if together:
+        parts = count
+    else:
+        parts = max(1, -(-work // _STEPS_PER_PART)) if count == 1 else max(
+            count * _PARTS_PER_WORKER, -(-work // _STEPS_PER_PART)
+        )
+    return Sizing(count, max(1, min(parts, catchments)), processes)

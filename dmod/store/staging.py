@@ -1,0 +1,128 @@
+"""A place to make outputs in, which becomes the real one in one rename.
+
+Outputs are made in ``<target>.partial`` beside the target. What is half-made never bears
+the target's name; what was there before stays until the new is whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from dmod.errors import OutputError
+
+__all__ = ["Staging", "check_target", "open_staging"]
+
+_OWNER = "PARTIAL"
+
+
+class Staging:
+    """A staging directory.
+
+    Parameters
+    ----------
+    target : Path
+        What it becomes.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        #: Where things are made.
+        self.path = target.with_name(target.name + ".partial")
+
+    def publish(self) -> None:
+        """Give it the target's name; what was there is replaced."""
+        (self.path / _OWNER).unlink(missing_ok=True)
+        old = self.target.with_name(self.target.name + ".replaced")
+        if self.target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(self.target, old)
+        os.replace(self.path, self.target)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove it with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Staging:
+    """Make a staging directory for *target*.
+
+    Parameters
+    ----------
+    target : Path
+        Directory the outputs will have.
+    overwrite : bool
+        Whether earlier outputs may be replaced.
+    ours : sequence of str
+        Names of which one at least is in a directory we may replace.
+
+    Returns
+    -------
+    Staging
+        Empty, marked as partial.
+
+    Raises
+    ------
+    OutputError
+        If the target is in use, not empty, not ours, or cannot be made.
+    """
+    check_target(target, overwrite=overwrite, ours=ours)
+    staging = Staging(target)
+    _clear(staging.path)
+    try:
+        staging.path.mkdir(parents=True)
+        (staging.path / _OWNER).write_text(
+            f"{socket.gethostname()} {os.getpid()}\nA run is writing here, or was stopped. Not complete; may be removed.\n"
+        )
+    except OSError as problem:
+        raise OutputError("the output directory cannot be made", directory=target, reason=problem.strerror,
+                          hint="choose another --output") from problem
+    return staging
+
+
+def check_target(target: Path, *, overwrite: bool, ours: Sequence[str]) -> None:
+    """Refuse a target that must not be written to; see `open_staging`."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise OutputError("the output is a file, not a directory", path=target, hint="choose another --output")
+    held = sorted(item.name for item in target.iterdir())
+    if not held:
+        return
+    shown = ", ".join(held[:5]) + (", …" if len(held) > 5 else "")
+    if not overwrite:
+        raise OutputError("the output directory is not empty", directory=target, has=shown,
+                          hint="choose another --output, or pass --overwrite to replace earlier outputs")
+    if not set(held) & set(ours):
+        raise OutputError("the output directory holds no earlier outputs of ours, so it is not replaced",
+                          directory=target, has=shown, hint="choose another --output")
+
+
+def _clear(partial: Path) -> None:
+    """Remove what an earlier run left, unless that run is still at it."""
+    if not partial.exists():
+        return
+    owner = partial / _OWNER
+    if not owner.is_file():
+        raise OutputError("something that is not ours is in the way", path=partial, hint="move it, or choose another --output")
+    host, _, pid = owner.read_text().split("\n", 1)[0].partition(" ")
+    if host == socket.gethostname() and pid.isdigit() and _alive(int(pid)):
+        raise OutputError("another run is writing there", directory=partial, process=pid,
+                          hint="wait for it, cancel it, or choose another --output")
+    shutil.rmtree(partial)
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process of that number runs."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except OSError as problem:
+        return problem.errno == errno.EPERM
+    return True

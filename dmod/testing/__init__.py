@@ -1,0 +1,1 @@
+"""For authors of plug-ins: contracts as test classes, tiny rivers with known answers."""

@@ -1,0 +1,1 @@
+"""What people see: figures, cards and pages."""

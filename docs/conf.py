@@ -1,0 +1,70 @@
+"""The documentation site: Markdown pages, an API reference made of docstrings, executed examples."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dmod
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+_HERE = Path(__file__).parent
+
+project = "dmod"
+author = "The dmod developers"
+copyright = "2026, the dmod developers"
+version = release = dmod.__version__
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+templates_path = ["_templates"]
+
+# Docstrings: NumPy style; `name` means the thing of that name.
+default_role = "py:obj"
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+numpydoc_show_class_members = False
+python_maximum_signature_line_length = 100
+
+# Markdown, and the notebooks of examples/, executed as they are built.
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"dmod {release}"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
+}
+
+# Sphinx reads nothing outside its own folder.
+shutil.copytree(_HERE.parent / "examples", _HERE / "examples", dirs_exist_ok=True)
+
+
+def setup(app: Sphinx) -> None:
+    """Be asked for signatures before numpydoc, which finds one behind an alias of an array."""
+    app.connect("autodoc-process-signature", _signature, priority=400)
+
+
+def _signature(app: object, what: str, *others: object) -> tuple[()] | None:
+    """Data have no signature, and that is the answer; of anything else, no opinion."""
+    del app, others
+    return () if what == "data" else None
