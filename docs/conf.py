@@ -37,6 +37,9 @@ autodoc_typehints = "signature"
 numpydoc_show_class_members = False
 python_maximum_signature_line_length = 100
 
+# Two rooms may each have a `Description`; a signature that says just that is not linked, and that is all.
+suppress_warnings = ["ref.python"]
+
 # Markdown, and the notebooks of examples/, executed as they are built.
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

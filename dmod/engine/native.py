@@ -49,6 +49,8 @@ class NativeModule(Bmi):
     libraries: ClassVar[tuple[str, ...]] = ()
     schema: ClassVar[ConfigSchema | None] = None
     description: ClassVar[Description]
+    #: Whether the kernel takes inputs in single precision as they are.
+    takes_single: ClassVar[bool] = False
 
     def __init__(self, parameters: Parameters | None = None, size: int = 0) -> None:
         self._initialized = False
@@ -128,7 +130,8 @@ class NativeModule(Bmi):
         """
         if name not in self._inputs:
             raise InputError(f"{self.get_component_name()} has no input {name!r}", has=", ".join(self._inputs))
-        self._inputs[name] = np.ascontiguousarray(values, dtype=np.float64)
+        kind = values.dtype if self.takes_single else np.float64
+        self._inputs[name] = np.ascontiguousarray(values, dtype=kind)
 
     def get_block(self, name: str) -> Block:
         """An output over the steps of the last `update_block`.

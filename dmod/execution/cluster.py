@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["open_cluster"]
 
-_CONNECT_S, _WORKERS_S = 10, 30
+_CONNECT_S, _WORKERS_S, _START_S = 10, 30, 120
 
 
 @contextlib.contextmanager
@@ -54,37 +53,33 @@ def open_cluster(sizing: Sizing, scheduler: str | None, shared: Path) -> Iterato
             _probe(client, scheduler, shared)
             yield client
         return
-    from distributed import Client, LocalCluster
-
-    with (
-        _interrupts_stay_here(),
-        LocalCluster(
-            n_workers=sizing.workers if sizing.processes else 1,
-            threads_per_worker=1 if sizing.processes else sizing.workers,
-            processes=sizing.processes,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with _own(sizing) as client:
         yield client
 
 
 @contextlib.contextmanager
-def _interrupts_stay_here() -> Iterator[None]:
-    """Ctrl-C reaches this process only: workers started meanwhile have it blocked.
+def _own(sizing: Sizing) -> Iterator[Client]:
+    """A client of a cluster on this machine that lives as long as the block."""
+    from distributed import Client, LocalCluster, Scheduler
+    from distributed.deploy.spec import SpecCluster
 
-    A terminal sends it to every process of the group; workers that die of it would look
-    like a fault. The mask of a thread is inherited by the threads and processes it starts.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    from dmod.execution.worker_process import WorkerProcess
+
+    if not sizing.processes:
+        cluster: SpecCluster = LocalCluster(
+            n_workers=1, threads_per_worker=sizing.workers, processes=False, dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )  # fmt: skip
+    else:
+        worker = {"cls": WorkerProcess, "options": {}}
+        cluster = SpecCluster(
+            workers=dict.fromkeys(range(sizing.workers), worker),
+            scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
+            worker=worker, silence_logs=logging.CRITICAL, name="dmod",
+        )  # fmt: skip
+    with cluster, Client(cluster, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=_START_S)
+        yield client
 
 
 @contextlib.contextmanager

@@ -80,8 +80,9 @@ class ForcingWriter:
         names[...] = self.ids
         names.dims[0].attach_scale(scales[0])
         clock = {"units": "s", "epoch_start": "01/01/1970 00:00:00"}
-        layout = [("Time", np.float64, clock), *((n, np.float32, {"units": u}) for n, u in self.variables.items())]
-        for name, dtype, attributes in layout:
+        layout = {"Time": clock} | {name: {"units": units} for name, units in self.variables.items()}
+        for name, attributes in layout.items():
+            dtype = np.float64 if name == "Time" else np.float32
             values = file.create_dataset(name, (catchments, times), dtype=dtype, fill_time="never")
             for axis, scale in enumerate(scales):
                 values.dims[axis].attach_scale(scale)
@@ -103,7 +104,8 @@ class ForcingWriter:
             raise ValueError("a ForcingWriter writes inside its with statement only")
         rows = len(next(iter(block.values())))
         if set(block) != set(self.variables):
-            raise ForcingError("a block must hold every variable", needed=list(self.variables), has=list(block))
+            missing = sorted(set(self.variables) ^ set(block))
+            raise ForcingError("a block must hold just the variables of the file", differs=", ".join(missing))
         for name, values in block.items():
             if values.shape != (rows, self.axis.count) or row + rows > len(self.ids):
                 raise ForcingError(f"a block of {name} does not fit", row=row, has=values.shape)
@@ -119,8 +121,8 @@ class ForcingWriter:
             if self._file is not None:
                 self._file.close()
             if kind is None and not self._written.all():
-                missing = int((~self._written).sum())
-                raise ForcingError("not every row of the forcing was written", rows=len(self.ids), missing=missing)
+                missing = f"{int((~self._written).sum())} of {len(self.ids)} rows"
+                raise ForcingError("not every row of the forcing was written", missing=missing)
             if kind is None:
                 self._partial.replace(self.path)
         finally:

@@ -24,12 +24,15 @@ from dmod.errors import InputError
 from dmod.formats.forcing import TimeAxis
 from dmod.formats.forcing_write import write_forcing
 from dmod.formats.geopackage_write import write_geopackage
-from dmod.prepare.basin_configs import draw_soils, perturbed, realization, shared_factors, write_configs
+from dmod.prepare.basin_configs import perturbed, realization, shared_factors, write_configs
 from dmod.prepare.basin_layers import TERMINAL, BasinMap, layers
 from dmod.prepare.basin_map import draw_map
+from dmod.prepare.basin_soils import draw_soils
 from dmod.prepare.basin_weather import Sites, Weather
 
 __all__ = ["Basin", "make_basin", "perturb_configs"]
+
+Floats = NDArray[np.float64]
 
 #: Told the fraction done, in [0, 1], and what is being made.
 Progress = Callable[[float, str], None]
@@ -109,22 +112,15 @@ def make_basin(
     drawn = draw_map(catchments, np.random.default_rng(network), gage=_GAGE)
     longitude, latitude = _geographic(drawn.x, drawn.y)
     sites = Sites(drawn.x, drawn.y, latitude, longitude, drawn.elevation)
-    soils = draw_soils(sites, drawn.slope, np.random.default_rng(land))
-    ids = tuple(drawn.divide(i) for i in range(catchments))
-    basin = _described(directory, drawn, ids, axis)
-    for folder in (basin.geopackage.parent, basin.forcing.parent, directory / "outputs" / "ngen"):
-        folder.mkdir(parents=True, exist_ok=True)
-    tell(0.2, "hydrofabric")
-    write_geopackage(basin.geopackage, layers(drawn, soils), kinds={"lakes": "Point"})
-    tell(0.3, "configurations")
-    configs = basin.geopackage.parent / "cat_config"
-    write_configs(configs, ids, soils, sites=sites, area_km2=drawn.area_km2, hours=axis.count)
-    _write_json(basin.realization, realization(start_s=axis.start_s, hours=axis.count))
+    basin = _described(directory, drawn, axis)
+    _write_config(basin, drawn, sites, rng=np.random.default_rng(land), tell=tell)
     tell(0.4, "weather")
     made = Weather(sites, start_s=axis.start_s, hours=axis.count, seed=int(weather.generate_state(1)[0]))
-    write_forcing(
-        basin.forcing, ids, axis=axis, blocks=made.block, progress=lambda part: tell(0.4 + 0.6 * part, "weather")
-    )
+
+    def written(part: float) -> None:
+        tell(0.4 + 0.6 * part, "weather")
+
+    write_forcing(basin.forcing, basin.ids, axis=axis, blocks=made.block, progress=written)
     return basin
 
 
@@ -164,7 +160,7 @@ def perturb_configs(basin: Basin, directory: Path, *, seed: int) -> Path:
     rng = np.random.default_rng(seed)
     shared = shared_factors(rng)
     for catchment in basin.ids:
-        pet, cfe = Path("cat_config", "PET", f"{catchment}.ini"), Path("cat_config", "CFE", f"{catchment}.ini")
+        pet, cfe = (Path("cat_config", module, f"{catchment}.ini") for module in ("PET", "CFE"))
         shutil.copyfile(source / pet, target / pet)
         (target / cfe).write_text(perturbed((source / cfe).read_text(), rng, shared))
     forcing = Path(os.path.relpath(basin.forcing.resolve(), directory.resolve())).as_posix()
@@ -177,7 +173,9 @@ def _axis(catchments: int, days: int, start: str) -> TimeAxis:
     """The hours of the forcing, once the request is found possible."""
     if catchments < 3 or days < 1:
         raise InputError(
-            "the basin is too small", has=f"{catchments} catchments, {days} days", needed="3 catchments and 1 day"
+            "the basin is too small",
+            has=f"{catchments} catchments, {days} days",
+            needed="3 catchments and 1 day",
         )
     try:
         first = datetime.fromisoformat(start)
@@ -187,9 +185,10 @@ def _axis(catchments: int, days: int, start: str) -> TimeAxis:
     return TimeAxis(int(first.timestamp()) // 3600 * 3600, 3600, 24 * days)
 
 
-def _described(directory: Path, drawn: BasinMap, ids: tuple[str, ...], axis: TimeAxis) -> Basin:
+def _described(directory: Path, drawn: BasinMap, axis: TimeAxis) -> Basin:
     """The basin as it is going to be on disk."""
     above = np.flatnonzero(drawn.down == drawn.down[drawn.gaged])
+    ids = tuple(drawn.divide(i) for i in range(len(drawn.down)))
     return Basin(
         directory=directory,
         geopackage=directory / "config" / "basin.gpkg",
@@ -206,7 +205,22 @@ def _described(directory: Path, drawn: BasinMap, ids: tuple[str, ...], axis: Tim
     )
 
 
-def _geographic(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _write_config(
+    basin: Basin, drawn: BasinMap, sites: Sites, *, rng: np.random.Generator, tell: Progress
+) -> None:
+    """Write all but the forcing, and make the folders of a run directory."""
+    config, hours = basin.geopackage.parent, basin.axis.count
+    for folder in (config, basin.forcing.parent, basin.directory / "outputs" / "ngen"):
+        folder.mkdir(parents=True, exist_ok=True)
+    soils = draw_soils(sites, drawn.slope, rng)
+    tell(0.2, "hydrofabric")
+    write_geopackage(basin.geopackage, layers(drawn, soils), kinds={"lakes": "Point"})
+    tell(0.3, "configurations")
+    write_configs(config / "cat_config", basin.ids, soils, sites=sites, area_km2=drawn.area_km2, hours=hours)
+    _write_json(basin.realization, realization(start_s=basin.axis.start_s, hours=hours))
+
+
+def _geographic(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Longitude and latitude [degrees] of places on the hydrofabric's projection."""
     from pyproj import Transformer
 

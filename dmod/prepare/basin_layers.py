@@ -11,12 +11,13 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dmod.prepare.basin_configs import Soils
+from dmod.prepare.basin_soils import Soils
 
 __all__ = ["TERMINAL", "BasinMap", "layers", "line_wkb", "point_wkb", "polygon_wkb"]
 
@@ -26,7 +27,35 @@ Floats = NDArray[np.float64]
 #: The nexus where the basin's water leaves it.
 TERMINAL = "tnx-1000000001"
 _REGION = "06"
+#: The gage's number among the points of interest.
+_POI = 1001
 _SOURCE = "made up by dmod"
+
+
+#: Columns of the network, in the order of published files.
+_NETWORK = (
+    *(
+        "id",
+        "toid",
+        "divide_id",
+        "ds_id",
+        "mainstem",
+        "hydroseq",
+        "hf_source",
+        "hf_id",
+        "lengthkm",
+        "areasqkm",
+    ),
+    *("tot_drainage_areasqkm", "type", "vpuid", "hf_hydroseq", "hf_lengthkm", "hf_mainstem", "topo"),
+    *("poi_id", "hl_uri"),
+)
+#: Columns of the lakes, which a made-up basin has none of.
+_LAKES = (
+    *("lake_id", "LkArea", "LkMxE", "WeirC", "WeirL", "OrificeC", "OrificeA", "OrificeE", "WeirE", "ifd"),
+    *("Dam_Length", "domain", "poi_id", "hf_id", "reservoir_index_AnA", "reservoir_index_Extended_AnA"),
+    *("reservoir_index_GDL_AK", "reservoir_index_Medium_Range", "reservoir_index_Short_Range"),
+    *("res_id", "vpuid", "lake_x", "lake_y"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +103,21 @@ def layers(basin: BasinMap, soils: Soils) -> dict[str, pd.DataFrame]:
     numbers = range(count)
     names = pd.DataFrame({"id": [f"wb-{i + 1}" for i in numbers], "toid": [basin.nexus(i) for i in numbers]})
     divides = [basin.divide(i) for i in numbers]
-    # The gage's place among the points of interest.
-    poi = [1001 if i == basin.gaged else None for i in numbers]
     hydroseq = np.arange(count, 0, -1)
     sizes = {
-        "lengthkm": basin.length_km, "areasqkm": basin.area_km2, "tot_drainage_areasqkm": basin.total_km2,
+        "lengthkm": basin.length_km,
+        "areasqkm": basin.area_km2,
+        "tot_drainage_areasqkm": basin.total_km2,
     }
     flowpaths = names.assign(
-        mainstem=_mainstems(basin, hydroseq), order=basin.order.astype(float), hydroseq=hydroseq, **sizes,
-        has_divide=True, divide_id=divides, poi_id=[None if p is None else str(p) for p in poi], vpuid=_REGION,
+        mainstem=_mainstems(basin, hydroseq),
+        order=basin.order.astype(float),
+        hydroseq=hydroseq,
+        **sizes,
+        has_divide=True,
+        divide_id=divides,
+        poi_id=_only(count, basin.gaged, str(_POI)),
+        vpuid=_REGION,
         geom=list(basin.courses),
     )
     return {
@@ -90,7 +125,7 @@ def layers(basin: BasinMap, soils: Soils) -> dict[str, pd.DataFrame]:
         "divides": _divides(basin, divides, names),
         "lakes": _lakes(),
         "nexus": _nexuses(basin),
-        "pois": pd.DataFrame(_at_gage(basin, {"poi_id": 1001}) | {"vpuid": [_REGION]}),
+        "pois": pd.DataFrame(_at_gage(basin, {"poi_id": _POI}) | {"vpuid": [_REGION]}),
         "hydrolocations": _hydrolocations(basin),
         "flowpath-attributes": _channels(basin, names),
         "network": _network(basin, flowpaths),
@@ -118,37 +153,44 @@ def polygon_wkb(rings: Sequence[Floats]) -> bytes:
 
 def _divides(basin: BasinMap, divides: list[str], names: pd.DataFrame) -> pd.DataFrame:
     """Catchments."""
-    return pd.DataFrame({
-        "divide_id": divides, "toid": names["toid"], "type": "network", "ds_id": np.nan,
-        "areasqkm": basin.area_km2, "vpuid": _REGION, "id": names["id"], "lengthkm": basin.length_km,
-        "tot_drainage_areasqkm": basin.total_km2, "has_flowline": True, "geom": list(basin.outlines),
-    })
+    return pd.DataFrame(
+        {
+            "divide_id": divides,
+            "toid": names["toid"],
+            "type": "network",
+            "ds_id": np.nan,
+            "areasqkm": basin.area_km2,
+            "vpuid": _REGION,
+            "id": names["id"],
+            "lengthkm": basin.length_km,
+            "tot_drainage_areasqkm": basin.total_km2,
+            "has_flowline": True,
+            "geom": list(basin.outlines),
+        }
+    )
 
 
 def _nexuses(basin: BasinMap) -> pd.DataFrame:
     """Nexuses: inlets of the flowpaths that have one, then the terminal."""
     inlets = np.unique(basin.down[basin.down >= 0]).tolist()
     gaged = int(basin.down[basin.gaged])
-    return pd.DataFrame({
-        "id": [*(f"nex-{i + 1}" for i in inlets), TERMINAL],
-        "toid": [*(f"wb-{i + 1}" for i in inlets), "wb-0"],
-        "type": [*("nexus" for _ in inlets), "terminal"],
-        "vpuid": _REGION,
-        "poi_id": pd.array([1001 if i == gaged else None for i in [*inlets, -1]], dtype="Int32"),
-        "geom": [*(point_wkb(*basin.inlets[i].tolist()) for i in inlets), point_wkb(*basin.mouth)],
-    })
+    return pd.DataFrame(
+        {
+            "id": [*(f"nex-{i + 1}" for i in inlets), TERMINAL],
+            "toid": [*(f"wb-{i + 1}" for i in inlets), "wb-0"],
+            "type": [*("nexus" for _ in inlets), "terminal"],
+            "vpuid": _REGION,
+            "poi_id": _only(len(inlets) + 1, inlets.index(gaged), _POI).astype("Int32"),
+            "geom": [*(point_wkb(*basin.inlets[i].tolist()) for i in inlets), point_wkb(*basin.mouth)],
+        }
+    )
 
 
 def _lakes() -> pd.DataFrame:
     """No lakes, with all their columns."""
-    numbers = (
-        "lake_id LkArea LkMxE WeirC WeirL OrificeC OrificeA OrificeE WeirE ifd Dam_Length domain poi_id hf_id "
-        "reservoir_index_AnA reservoir_index_Extended_AnA reservoir_index_GDL_AK reservoir_index_Medium_Range "
-        "reservoir_index_Short_Range res_id vpuid lake_x lake_y"
-    ).split()
-    kinds = {name: "str" if name in {"domain", "res_id", "vpuid"} else "float64" for name in numbers}
-    kinds["poi_id"] = "int32"
-    return pd.DataFrame({n: pd.Series([], dtype=k) for n, k in kinds.items()} | {"geom": pd.Series([], dtype=object)})
+    kinds = dict.fromkeys(_LAKES, "float64") | {"domain": "str", "res_id": "str", "vpuid": "str"}
+    kinds |= {"poi_id": "int32", "geom": "object"}
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in kinds.items()})
 
 
 def _at_gage(basin: BasinMap, before: dict[str, object]) -> dict[str, list[object]]:
@@ -161,47 +203,80 @@ def _hydrolocations(basin: BasinMap) -> pd.DataFrame:
     """The gage."""
     x, y = basin.inlets[basin.down[basin.gaged]].tolist()
     row: dict[str, object] = {
-        "hf_id": float(basin.gaged + 1), "hl_link": basin.gage, "hl_reference": "gages",
-        "hl_uri": f"gages-{basin.gage}", "hl_source": _SOURCE, "hl_x": x, "hl_y": y, "vpuid": _REGION,
+        "hf_id": float(basin.gaged + 1),
+        "hl_link": basin.gage,
+        "hl_reference": "gages",
+        "hl_uri": f"gages-{basin.gage}",
+        "hl_source": _SOURCE,
+        "hl_x": x,
+        "hl_y": y,
+        "vpuid": _REGION,
         "geom": point_wkb(x, y),
     }
-    return pd.DataFrame(_at_gage(basin, {"poi_id": 1001}) | {k: [v] for k, v in row.items()})
+    return pd.DataFrame(_at_gage(basin, {"poi_id": _POI}) | {k: [v] for k, v in row.items()})
 
 
 def _channels(basin: BasinMap, names: pd.DataFrame) -> pd.DataFrame:
     """Channel geometry, from the area drained."""
     count = len(names)
     bottom = 2.2 * basin.total_km2**0.42
-    gage: list[str | None] = [None] * count
-    at: list[str | None] = [None] * count
-    gage[basin.gaged], at[basin.gaged] = basin.gage, basin.nexus(basin.gaged)
-    empty = pd.array([None] * count, dtype="string")
-    return pd.DataFrame({
-        "link": names["id"], "to": names["toid"], "Length_m": basin.length_km * 1000.0,
-        "Y": 0.28 * basin.total_km2**0.2, "n": 0.06 - 0.004 * np.minimum(basin.order - 1, 5),
-        "nCC": 0.12 - 0.008 * np.minimum(basin.order - 1, 5), "BtmWdth": bottom, "TopWdth": 1.2 * bottom,
-        "TopWdthCC": 3.6 * bottom, "ChSlp": np.clip(1.2 / basin.total_km2**0.1, 0.05, 1.5),
-        "alt": basin.elevation, "So": np.maximum(basin.fall, 1e-4), "MusX": 0.2, "MusK": 3600.0,
-        "gage": gage, "gage_nex_id": at, "WaterbodyID": empty, "waterbody_nex_id": empty,
-        "id": names["id"], "toid": names["toid"], "vpuid": _REGION,
-    })
+    empty = pd.Series([None] * count, dtype="str")
+    return pd.DataFrame(
+        {
+            "link": names["id"],
+            "to": names["toid"],
+            "Length_m": basin.length_km * 1000.0,
+            "Y": 0.28 * basin.total_km2**0.2,
+            "n": 0.06 - 0.004 * np.minimum(basin.order - 1, 5),
+            "nCC": 0.12 - 0.008 * np.minimum(basin.order - 1, 5),
+            "BtmWdth": bottom,
+            "TopWdth": 1.2 * bottom,
+            "TopWdthCC": 3.6 * bottom,
+            "ChSlp": np.clip(1.2 / basin.total_km2**0.1, 0.05, 1.5),
+            "alt": basin.elevation,
+            "So": np.maximum(basin.fall, 1e-4),
+            "MusX": 0.2,
+            "MusK": 3600.0,
+            "gage": _only(count, basin.gaged, basin.gage),
+            "gage_nex_id": _only(count, basin.gaged, basin.nexus(basin.gaged)),
+            "WaterbodyID": empty,
+            "waterbody_nex_id": empty,
+            "id": names["id"],
+            "toid": names["toid"],
+            "vpuid": _REGION,
+        }
+    )
 
 
 def _network(basin: BasinMap, flowpaths: pd.DataFrame) -> pd.DataFrame:
     """One row per flowpath, for its one source flowline, and one per nexus."""
     count = len(flowpaths)
-    gaged = np.arange(count) == basin.gaged
-    below = flowpaths[["id", "toid", "divide_id"]].assign(
-        ds_id=np.nan, mainstem=flowpaths["mainstem"], hydroseq=flowpaths["hydroseq"].astype("Int32"),
-        hf_source=_SOURCE, hf_id=np.arange(1.0, count + 1.0), lengthkm=flowpaths["lengthkm"],
-        areasqkm=flowpaths["areasqkm"], tot_drainage_areasqkm=flowpaths["tot_drainage_areasqkm"], type="nexus",
-        vpuid=_REGION, hf_hydroseq=flowpaths["hydroseq"].astype(float), hf_lengthkm=flowpaths["lengthkm"],
-        hf_mainstem=flowpaths["mainstem"], topo="fl-nex", poi_id=pd.array(np.where(gaged, 1001, None), dtype="Int32"),
-        hl_uri=np.where(gaged, f"gages-{basin.gage}", None),
+    same = ["id", "toid", "divide_id", "mainstem", "lengthkm", "areasqkm", "tot_drainage_areasqkm", "vpuid"]
+    rivers = flowpaths[same].assign(
+        ds_id=np.nan,
+        hydroseq=flowpaths["hydroseq"].astype("Int32"),
+        hf_source=_SOURCE,
+        hf_id=np.arange(1.0, count + 1.0),
+        type="nexus",
+        hf_hydroseq=flowpaths["hydroseq"].astype(float),
+        hf_lengthkm=flowpaths["lengthkm"],
+        hf_mainstem=flowpaths["mainstem"],
+        topo="fl-nex",
+        poi_id=_only(count, basin.gaged, _POI).astype("Int32"),
+        hl_uri=_only(count, basin.gaged, f"gages-{basin.gage}"),
+    )[list(_NETWORK)]
+    inlets = _nexuses(basin)[["id", "toid", "type", "vpuid", "poi_id"]].assign(
+        hf_source=_SOURCE, topo="fl-nex"
     )
-    inlets = _nexuses(basin)[["id", "toid", "type", "vpuid", "poi_id"]].assign(hf_source=_SOURCE, topo="fl-nex")
-    both = pd.concat([below, inlets.reindex(columns=below.columns).astype(below.dtypes.to_dict())], ignore_index=True)
-    return both
+    nexuses = inlets.reindex(columns=list(_NETWORK)).astype(rivers.dtypes.to_dict())
+    return pd.concat([rivers, nexuses], ignore_index=True)
+
+
+def _only(count: int, place: int, value: object) -> pd.Series[Any]:
+    """A column that is empty but for one place."""
+    column = pd.Series([None] * count, dtype=object)
+    column.iloc[place] = value
+    return column
 
 
 def _attributes(basin: BasinMap, soils: Soils, divides: list[str]) -> pd.DataFrame:
@@ -219,17 +294,27 @@ def _attributes(basin: BasinMap, soils: Soils, divides: list[str]) -> pd.DataFra
     layered("geom_mean.dksat", soils.satdk)
     layered("geom_mean.psisat", soils.satpsi)
     columns |= {
-        "mean.cwpvt": np.full(count, 0.18), "mean.mfsno": np.full(count, 2.5), "mean.mp": np.full(count, 9.0),
-        "mean.refkdt": soils.refkdt, "mean.slope_1km": np.clip(soils.slop, 0.0, 1.0),
+        "mean.cwpvt": np.full(count, 0.18),
+        "mean.mfsno": np.full(count, 2.5),
+        "mean.mp": np.full(count, 9.0),
+        "mean.refkdt": soils.refkdt,
+        "mean.slope_1km": np.clip(soils.slop, 0.0, 1.0),
     }
     layered("mean.smcmax", soils.smcmax)
     layered("mean.smcwlt", soils.wltsmc)
     degrees = np.degrees(np.arctan(basin.slope))
     columns |= {
-        "mean.vcmx25": np.full(count, 60.0), "mean.Coeff": soils.Cgw, "mean.Zmax": soils.max_gw_storage * 1000.0,
-        "mode.Expon": np.rint(soils.expon), "centroid_x": basin.x, "centroid_y": basin.y,
-        "mean.impervious": 100.0 * soils.xinanjiang[:, 3], "mean.elevation": basin.elevation * 100.0,
-        "mean.slope": degrees, "circ_mean.aspect": _aspects(basin), "dist_4.twi": [_wetness(s) for s in basin.slope],
+        "mean.vcmx25": np.full(count, 60.0),
+        "mean.Coeff": soils.Cgw,
+        "mean.Zmax": soils.max_gw_storage * 1000.0,
+        "mode.Expon": np.rint(soils.expon),
+        "centroid_x": basin.x,
+        "centroid_y": basin.y,
+        "mean.impervious": 100.0 * soils.xinanjiang[:, 3],
+        "mean.elevation": basin.elevation * 100.0,
+        "mean.slope": degrees,
+        "circ_mean.aspect": _aspects(basin),
+        "dist_4.twi": [_wetness(s) for s in basin.slope],
         "vpuid": [_REGION] * count,
     }
     return pd.DataFrame(columns)

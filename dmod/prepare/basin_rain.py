@@ -59,8 +59,13 @@ class Fronts:
         rate = when**lean * (1 - when) ** (2.8 - lean) * np.exp(0.75 * rng.standard_normal((count, _KNOTS)))
         fallen = np.concatenate([np.zeros((count, 1)), np.cumsum(rate, axis=1)], axis=1)
         return cls(
-            arrival, duration, depth, np.cos(heading) / speed, np.sin(heading) / speed,
-            fallen / fallen[:, -1:], SmoothField.draw(rng, 60e3, fields=count, waves=4),
+            arrival=arrival,
+            duration=duration,
+            depth=depth,
+            slowness_x=np.cos(heading) / speed,
+            slowness_y=np.sin(heading) / speed,
+            fallen=fallen / fallen[:, -1:],
+            pattern=SmoothField.draw(rng, 60e3, fields=count, waves=4),
         )
 
     def at(self, x: float, y: float, lift: float, hours: int) -> Floats:
@@ -81,8 +86,7 @@ class Fronts:
             Mean of each hour [mm h-1].
         """
         arrival = self.arrival + self.slowness_x * x + self.slowness_y * y
-        first = np.floor(arrival)
-        edges = first[:, None] + np.arange(_LONGEST + 1)
+        edges: Floats = np.floor(arrival)[:, None] + np.arange(_LONGEST + 1)
         knot = np.clip((edges - arrival[:, None]) / self.duration[:, None], 0.0, 1.0) * _KNOTS
         low = np.minimum(knot.astype(np.intp), _KNOTS - 1)
         storm = np.arange(len(arrival))[:, None]
@@ -113,16 +117,14 @@ class Showers:
 
     @classmethod
     def draw(
-        cls, rng: np.random.Generator, hours: int, *, warmth: Floats, noon: float, box: tuple[float, float]
+        cls, rng: np.random.Generator, *, warmth: Floats, noon: float, box: tuple[float, float]
     ) -> Showers:
-        """Showers of *hours* hours.
+        """Showers of as many days as *warmth* has.
 
         Parameters
         ----------
         rng : numpy.random.Generator
             Where chance comes from.
-        hours : int
-            How many.
         warmth : array of float, shape (days,)
             Season of each day, from -1 in the depth of winter to 1 at the height of summer.
         noon : float
@@ -132,16 +134,23 @@ class Showers:
         """
         wide, high = box[0] + 25e3, box[1] + 25e3
         chance = 0.03 + 0.32 * np.clip(warmth, 0.0, 1.0)
-        number = np.where(rng.random(len(warmth)) < chance, rng.poisson(4e-6 * wide * high / 3000.0, len(warmth)), 0)
+        many = rng.poisson(4e-6 * wide * high / 3000.0, len(warmth))
+        number = np.where(rng.random(len(warmth)) < chance, many, 0)
         count = int(number.sum())
         day = np.repeat(np.arange(len(warmth)), number)
         begin = 24.0 * day + noon + rng.uniform(1.0, 7.0, count)
         toward = np.repeat(rng.normal(0.1, 0.6, len(warmth)), number) + rng.normal(0.0, 0.2, count)
         speed = rng.uniform(10e3, 30e3, count)
+        life, radius = rng.uniform(1.0, 4.0, count), rng.uniform(3.5e3, 9e3, count)
         return cls(
-            begin, rng.uniform(1.0, 4.0, count), rng.uniform(-wide, wide, count), rng.uniform(-high, high, count),
-            speed * np.cos(toward), speed * np.sin(toward), rng.uniform(3.5e3, 9e3, count),
-            np.clip(np.exp(rng.normal(2.9, 0.5, count)), 5.0, 70.0),
+            begin=begin,
+            life=life,
+            x=rng.uniform(-wide, wide, count),
+            y=rng.uniform(-high, high, count),
+            east=speed * np.cos(toward),
+            north=speed * np.sin(toward),
+            radius=radius,
+            peak=np.clip(np.exp(rng.normal(2.9, 0.5, count)), 5.0, 70.0),
         )
 
     def at(self, x: float, y: float, hours: int) -> Floats:
@@ -162,5 +171,5 @@ class Showers:
 def _placed(hour: Floats, rain: Floats, hours: int) -> Floats:
     """Rain of many storms added up by hour; what falls before or after is left out."""
     inside = (hour >= 0) & (hour < hours) & (rain > 0)
-    total: Floats = np.bincount(hour[inside].astype(np.intp), rain[inside], minlength=hours)
-    return total
+    total = np.bincount(hour[inside].astype(np.intp), rain[inside], minlength=hours)
+    return total.astype(np.float64)

@@ -52,7 +52,8 @@ def draw_rings(terrain: Terrain, owner: Ints, *, softening: int = 2) -> Rings:
     """
     start, end, part = _edges(terrain, owner)
     corners = terrain.side + 1
-    points = np.stack([np.arange(corners**2) % corners, np.arange(corners**2) // corners], axis=1).astype(float)
+    row, column = np.divmod(np.arange(corners**2), corners)
+    points = np.stack([column, row], axis=1).astype(float)
     used = np.unique(start)
     points = _soften(points, start, end, used, softening)
     after = _successors(start, end, part, corners).tolist()

@@ -63,7 +63,7 @@ class Weather:
         self._height = float(sites.elevation.mean())
         longitude = float(sites.longitude.mean())
         begin = datetime.fromtimestamp(start_s, tz=UTC)
-        hour = np.arange(hours) + begin.hour + 0.5
+        hour = np.arange(hours, dtype=np.float64) + (begin.hour + 0.5)
         day = begin.timetuple().tm_yday + hour / 24.0
         self._sun(day, hour)
         season = np.cos(2 * np.pi * (day - 202.0) / 365.25)
@@ -76,7 +76,6 @@ class Weather:
         self._fronts = Fronts.draw(np.random.default_rng(fronts), hours)
         self._showers = Showers.draw(
             np.random.default_rng(showers),
-            hours,
             warmth=season[::24],
             noon=12.0 - longitude / 15.0 - begin.hour,
             box=(float(np.ptp(sites.x)) / 2, float(np.ptp(sites.y)) / 2),
@@ -124,16 +123,17 @@ class Weather:
         cloud = np.clip(np.float32(0.5) + np.float32(0.27 + 0.03 * feel[0]) * moist, 0.0, 1.0)
         cloud += (one - cloud) * wet
         daily = self._daily * (one - np.float32(0.6) * cloud)
-        kelvin = np.float32(287.4 - 0.006 * above + 0.3 * feel[1]) + np.float32(9.6) * self._season
+        kelvin = np.float32(286.4 - 0.006 * above + 0.3 * feel[1]) + np.float32(9.2) * self._season
         kelvin += np.float32(3.2 + 0.15 * feel[2]) * warm + np.float32(5.2) * daily - np.float32(1.0) * wet
-        humid = np.float32(0.69) + np.float32(0.07) * moist - np.float32(0.17) * daily + np.float32(0.28) * wet
+        humid = np.float32(0.69) + np.float32(0.07) * moist - np.float32(0.17) * daily
+        humid += np.float32(0.28) * wet
         np.clip(humid, 0.2, 0.975, out=humid)
         celsius = kelvin - np.float32(273.15)
         vapour = humid * np.float32(611.0)
         vapour *= np.exp(np.float32(17.27) * celsius / (np.float32(237.3) + celsius))
         pascal = np.float32(101325.0 * np.exp(-float(sites.elevation[place]) / 8430.0)) * pressure
         wind = np.float32(1.0 + 0.00025 * above + 0.06 * feel[3]) * (one + np.float32(0.28) * self._daily)
-        sky = np.float32(0.53) + np.float32(0.0065) * np.sqrt(vapour)
+        sky = np.float32(0.5) + np.float32(0.0065) * np.sqrt(vapour)
         sky *= one + np.float32(0.2) * cloud * cloud
         return {
             "precip_rate": rain / np.float32(3600.0),
@@ -161,7 +161,7 @@ class Weather:
         high += np.float32(np.cos(north) * np.cos(east)) * self._east
         high -= np.float32(np.cos(north) * np.sin(east)) * self._west
         np.maximum(high, 0.0, out=high)
-        clear = np.float32(0.75 + 2e-5 * float(self.sites.elevation[place])) * self._beam * high
+        clear = np.float32(0.67 + 2e-5 * float(self.sites.elevation[place])) * self._beam * high
         result: Singles = clear * (np.float32(1.0) - np.float32(0.75) * cloud * cloud * cloud)
         return result
 
@@ -176,7 +176,10 @@ def _states(rng: np.random.Generator, hours: int) -> tuple[Singles, Singles, Sin
         states[hour] = state
     warm, moist, zonal, meridional, pressure = states[200:].T
     return (
-        _single(warm), _single(moist), _single(1.9 + 1.5 * zonal), _single(0.4 + 1.3 * meridional),
+        _single(warm),
+        _single(moist),
+        _single(1.9 + 1.5 * zonal),
+        _single(0.4 + 1.3 * meridional),
         _single(1.0 + 0.006 * pressure - 0.002 * moist),
     )
 

@@ -17,10 +17,10 @@ import numpy as np
 
 __all__ = ["FINAL_STATES", "Description", "describe", "is_final", "job_card"]
 
-#: States after which a status changes no more.
-FINAL_STATES = frozenset({"complete", "finished", "failed", "cancelled"})
+#: States after which a status changes no more; ``finished`` is not one: outputs are still to be published.
+FINAL_STATES = frozenset({"complete", "failed", "cancelled"})
 
-_TONES = {"complete": "good", "finished": "good", "failed": "bad", "cancelled": "quiet"}
+_TONES = {"complete": "good", "failed": "bad", "cancelled": "quiet"}
 _COLOURS = {
     "good": "var(--jp-success-color1, #2e8540)",
     "bad": "var(--jp-error-color1, #c9302c)",

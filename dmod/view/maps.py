@@ -60,24 +60,13 @@ def domain_map(
     axes = figure.add_subplot()
     rings = [ring for shape in divides.geometry for ring in _rings(shape)]
     axes.add_collection(PolyCollection(rings, facecolor=LAND, edgecolor=BORDER, linewidth=0.6))
-    order = flowpaths["order"] if "order" in flowpaths.columns else [1.0] * len(flowpaths)
-    lines = [(line, o) for shape, o in zip(flowpaths.geometry, order, strict=True) for line in _lines(shape)]
-    widths = [0.6 + 0.45 * float(o if o == o else 1.0) for _, o in lines]
-    axes.add_collection(
-        LineCollection([line for line, _ in lines], colors=RIVER, linewidths=widths, capstyle="round")
-    )
+    axes.add_collection(_rivers(flowpaths))
     if len(nexus):
         axes.scatter(
             nexus.geometry.x, nexus.geometry.y, s=9, color="white", edgecolor=RIVER, lw=0.8, zorder=3
         )
     if gage is not None:
-        x, y = _where(gage, divides, flowpaths, nexus)
-        axes.scatter([x], [y], s=110, marker="^", color=SIMULATED, edgecolor="white", lw=1.2, zorder=4)
-        axes.annotate(
-            gage, (x, y), (9, 7), textcoords="offset points", fontsize=9, fontweight="bold", color=INK,
-            bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "alpha": 0.85, "linewidth": 0},
-            zorder=5,
-        )  # fmt: skip
+        _mark(axes, gage, _where(gage, divides, flowpaths, nexus))
     axes.margins(0.03)
     axes.autoscale_view()
     axes.axis("off")
@@ -87,6 +76,23 @@ def domain_map(
     marked = "" if gage is None else f", with {gage} marked"
     figure.set_label(f"Map of {len(divides):,} catchments and {len(flowpaths):,} river reaches{marked}")
     return figure
+
+
+def _rivers(flowpaths: gpd.GeoDataFrame) -> LineCollection:
+    """The courses of the rivers, wider with their order."""
+    order = flowpaths["order"] if "order" in flowpaths.columns else [1.0] * len(flowpaths)
+    lines = [(line, o) for shape, o in zip(flowpaths.geometry, order, strict=True) for line in _lines(shape)]
+    widths = [0.6 + 0.45 * (1.0 if np.isnan(o) else float(o)) for _, o in lines]
+    return LineCollection([line for line, _ in lines], colors=RIVER, linewidths=widths, capstyle="round")
+
+
+def _mark(axes: Axes, name: str, point: tuple[float, float]) -> None:
+    """A triangle and a name at *point*."""
+    axes.scatter(*point, s=110, marker="^", color=SIMULATED, edgecolor="white", lw=1.2, zorder=4)
+    axes.annotate(
+        name, point, (9, 7), textcoords="offset points", fontsize=9, fontweight="bold", color=INK,
+        bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "alpha": 0.85, "linewidth": 0}, zorder=5,
+    )  # fmt: skip
 
 
 def _rings(shape: Any) -> Iterator[NDArray[np.float64]]:

@@ -79,28 +79,16 @@ def hydrograph(
     )
     flow = figure.add_subplot(grid[-1, 0])
     times = pairs["time"].to_numpy()
-    for role, colour, width in (("obs", OBSERVED, 1.7), ("sim", SIMULATED, 1.5)):
-        _draw_line(flow, times, pairs[role].to_numpy(), colour, width)
-    flow.set_ylabel(f"discharge [{_pretty(str(pairs['obs'].attrs['units']))}]")
-    flow.set_xlabel("time (UTC)")
-    if not (np.nanmin(pairs["obs"]) < 0 or np.nanmin(pairs["sim"]) < 0):
-        flow.set_ylim(bottom=0)
-    _dress(flow)
-    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
-    flow.xaxis.set_major_locator(locator)
-    flow.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    _draw_flow(flow, pairs)
     top = flow
     if rain is not None:
         top = figure.add_subplot(grid[0, 0], sharex=flow)
         _draw_rain(top, rain, times)
         figure.align_ylabels([flow, top])
-    if len(times) > 1:
-        flow.set_xlim(times[0], times[-1])
     heading = evaluation.name if title is None else title
     top.set_title(heading, loc="left", fontsize=13, fontweight="bold", color=INK, pad=12)
-    side = figure.add_subplot(grid[-1, 1])
     lines = _score_lines(scores)
-    _write_side(side, lines)
+    _write_side(figure.add_subplot(grid[-1, 1]), lines)
     figure.set_label(
         f"Hydrograph, {heading}: observed and simulated discharge from {_day(times[0])} to {_day(times[-1])}"
         + ("" if rain is None else ", with rain")
@@ -171,7 +159,7 @@ def decimate(
     n = len(values)
     if n <= limit:
         return times, values
-    size = -(-n // max(min(limit, _ENOUGH) // 2 - 1, 1))
+    size = -(-n // max(min(limit, _ENOUGH) // 2, 1))
     padded = np.full(-(-n // size) * size, np.nan)
     padded[:n] = values
     blocks = padded.reshape(-1, size)
@@ -197,6 +185,23 @@ def _at(evaluation: Evaluation, place: str | None) -> tuple[xr.Dataset, xr.Datas
         )
     number = {dim: labels.index(place)}
     return evaluation.pairs.isel(number), evaluation.scores.isel(number)
+
+
+def _draw_flow(axes: Axes, pairs: xr.Dataset) -> None:
+    """Both series, and the axes they are read from."""
+    times = pairs["time"].to_numpy()
+    for role, colour, width in (("obs", OBSERVED, 1.7), ("sim", SIMULATED, 1.5)):
+        _draw_line(axes, times, pairs[role].to_numpy(), colour, width)
+    axes.set_ylabel(f"discharge [{_pretty(str(pairs['obs'].attrs['units']))}]")
+    axes.set_xlabel("time (UTC)")
+    if not any(bool((pairs[role] < 0).any()) for role in ("sim", "obs")):
+        axes.set_ylim(bottom=0)
+    _dress(axes)
+    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    if len(times) > 1:
+        axes.set_xlim(times[0], times[-1])
 
 
 def _draw_line(

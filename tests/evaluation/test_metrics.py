@@ -6,6 +6,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -187,3 +188,17 @@ def test_agrees_with_scores_and_its_missing_values(data):
     assert float(kling_gupta(sim, obs)) == pytest.approx(pooled["expected"], rel=1e-13)
     parts = [float(part) for part in kling_gupta_components(sim, obs)]
     assert parts == pytest.approx([pooled["rho"], pooled["alpha"], pooled["beta"]], rel=1e-13)
+
+
+@pytest.mark.parametrize("model", [f"model_{number}" for number in range(1, 6)])
+def test_agrees_with_the_first_dmod(data, model):
+    folder = data / "evaluation-golden/dmod_metrics"
+    golden = json.loads((folder / "dmod_metrics_expected.json").read_text())["results"][model]["metrics"]
+    obs = pd.read_csv(folder / "observations.csv")["Observations"]
+    sim = pd.read_csv(folder / f"{model}.csv")["value"]
+    for name, ours in (
+        ("Kling-Gupta Efficiency", float(kling_gupta(sim, obs))),
+        ("Normalized Nash-Sutcliffe Efficiency", 1 / (2 - float(nash_sutcliffe(sim, obs)))),
+    ):
+        theirs = golden[name]["All"]["value"]
+        assert math.isnan(ours) if theirs is None else ours == pytest.approx(theirs, rel=1e-12)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,7 @@ class Pet(NativeModule):
     libraries: ClassVar[tuple[str, ...]] = ("petbmi",)
     schema: ClassVar[ConfigSchema | None] = _SCHEMA
     description: ClassVar[Description] = Description("PET", _INPUTS, _OUTPUTS)
+    takes_single: ClassVar[bool] = True
 
     def _derive(self, changed: str = "") -> None:
         del changed
@@ -128,4 +129,8 @@ class Pet(NativeModule):
     def _advance(self, inputs: Mapping[str, Block], out: NDArray[np.float64], slots: NDArray[np.int64]) -> None:
         # With nothing requested there is nothing to compute, but the first step still passes.
         rate = out[0] if slots[0] >= 0 else np.empty((self.size, out.shape[2]))
-        advance(self._constants, self._age, *(inputs[v.name] for v in _INPUTS), rate)
+        weather: list[NDArray[Any]] = [inputs[v.name] for v in _INPUTS]
+        if any(block.dtype != np.float32 for block in weather):
+            # Two compiled versions only: all weather in single precision, as files have it, or all in double.
+            weather = [block.astype(np.float64, copy=False) for block in weather]
+        advance(self._constants, self._age, *weather, rate)

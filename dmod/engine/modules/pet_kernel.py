@@ -42,21 +42,25 @@ _LATENT = 2.501e6 - 2370.0 * _WATER_C  # J kg-1
 _WATER = min(1000.0, 1.0 / (0.0009998492 + 4.9716595e-09 * _WATER_C * _WATER_C))  # kg m-3
 _CANOPY = 50.0  # s m-1
 _GROUND = -10.0  # W m-2
+_PER_LATENT = 1.0 / (_WATER * _LATENT)  # m s-1 per W m-2
+_GAMMA = _CP / (0.622 * _LATENT)  # K-1 m-1, times pressure and heat roughness length
+_TRANSFER = 0.622 * _KARMAN2 / 287.0 / _WATER  # of vapour by wind
 
 Floats = NDArray[np.float64]
+Weather = NDArray[np.float64] | NDArray[np.float32]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def advance(
     constants: Floats,
     age: NDArray[np.int64],
-    longwave: Floats,
-    pressure: Floats,
-    humidity: Floats,
-    shortwave: Floats,
-    temperature: Floats,
-    wind_x: Floats,
-    wind_y: Floats,
+    longwave: Weather,
+    pressure: Weather,
+    humidity: Weather,
+    shortwave: Weather,
+    temperature: Weather,
+    wind_x: Weather,
+    wind_y: Weather,
     out: Floats,
 ) -> None:
     """Potential evapotranspiration [m s-1] of all catchments and steps of *out*, shape (catchments, steps)."""
@@ -70,42 +74,46 @@ def advance(
     w_v = 1 if wind_y.shape[1] > 1 else 0
     for i in range(out.shape[0]):
         c = constants[i]
-        method = c[0]
+        method, absorbed, transfer = c[0], 1.0 - c[1], _TRANSFER / c[5]
         for t in range(steps):
             first = age[i] == 0 and t == 0
-            net = (1.0 - c[1]) * shortwave[i, t * w_sw] + c[2] * longwave[i, t * w_lw] - c[3]
-            radiation = net / (_WATER * _LATENT)
+            net = absorbed * shortwave[i, t * w_sw] + c[2] * longwave[i, t * w_lw] - c[3]
+            radiation = net * _PER_LATENT
             if method == 1.0:
                 out[i, t] = radiation if radiation >= 0.0 else 0.0
                 continue
-            celsius = temperature[i, t * w_t] - _ZERO_C
-            p = pressure[i, t * w_p]
-            q = humidity[i, t * w_q]
+            kelvin = np.float64(temperature[i, t * w_t])
+            celsius = kelvin - _ZERO_C
+            p = np.float64(pressure[i, t * w_p])
+            q = np.float64(humidity[i, t * w_q])
             warm = 237.3 + celsius
             saturated = 611.0 * math.exp(17.27 * celsius / warm)
-            slope = 4098.0 * saturated / (warm * warm)
-            gamma = _CP * p * (c[6] if first else c[7]) / (0.622 * _LATENT)
+            gamma = _GAMMA * p * (c[6] if first else c[7])
+            # Slope and psychrometric constant, both times warm squared: one division less.
+            slope, gamma_w = 4098.0 * saturated, gamma * warm * warm
             if method == 4.0:
-                rate = 1.3 * slope / (slope + gamma) * radiation
+                rate = 1.3 * slope / (slope + gamma_w) * radiation
                 out[i, t] = rate if rate >= 0.0 else 0.0
                 continue
             vapour = q * p / 0.622
             if vapour > saturated:
                 vapour = 0.65 * saturated
             deficit = saturated - vapour
-            density = p / (287.0 * (1.0 + 0.608 * q) * (celsius + _ZERO_C))
-            wind = math.sqrt(wind_x[i, t * w_u] ** 2 + wind_y[i, t * w_v] ** 2)
+            u, v = np.float64(wind_x[i, t * w_u]), np.float64(wind_y[i, t * w_v])
+            wind = math.sqrt(u * u + v * v)
             if first:
                 wind *= c[4]
+            virtual = (1.0 + 0.608 * q) * kelvin
             if method == 5.0:
                 resistance = c[8] / (_KARMAN2 * wind)
-                flux = (slope * (net - _GROUND) + density * _CP * deficit / resistance) / (
-                    slope + gamma * (1.0 + _CANOPY / resistance)
+                steep = slope / (warm * warm)
+                flux = (steep * (net - _GROUND) + p / (287.0 * virtual) * _CP * deficit / resistance) / (
+                    steep + gamma * (1.0 + _CANOPY / resistance)
                 )
-                rate = flux / (_WATER * _LATENT)
+                rate = flux * _PER_LATENT
             else:
-                rate = 0.622 * _KARMAN2 * density * deficit * wind / (p * c[5]) / _WATER
+                rate = transfer * deficit * wind / virtual
                 if method == 3.0:
-                    rate = slope / (slope + gamma) * radiation + gamma / (slope + gamma) * rate
+                    rate = (slope * radiation + gamma_w * rate) / (slope + gamma_w)
             out[i, t] = 0.0 if rate < 0.0 else rate
         age[i] += steps

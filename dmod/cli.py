@@ -1,0 +1,251 @@
+"""The command line: ``dmod demo | run | check | doctor``.
+
+Each command is a thin call of the library. Exit codes: 0 done, 1 the run failed or was
+stopped, 2 the input was wrong. What people read goes to the terminal, errors to standard
+error; with ``--json`` standard output holds one JSON object and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dmod.errors import CheckError, DmodError, RunError
+
+if TYPE_CHECKING:
+    from dmod.session import Job
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Run NextGen models: check a run directory, run it, see how good it is.",
+    no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+)  # fmt: skip
+
+RunDir = Annotated[Path, typer.Argument(help="Run directory: config/, forcings/, outputs/.", show_default=False)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Hydrofabric = Annotated[Path | None, typer.Option(help="GeoPackage, or GeoJSON of the catchments.")]
+Realization = Annotated[Path | None, typer.Option(help="The realization.json.")]
+Forcing = Annotated[Path | None, typer.Option(help="NetCDF file, CSV file, or directory of CSV files.")]
+Catchments = Annotated[str | None, typer.Option(help="Ids, separated by commas; all otherwise.")]
+Start = Annotated[str | None, typer.Option(help="First instant, UTC: '2015-12-01 00:00:00'.")]
+End = Annotated[str | None, typer.Option(help="Start of the last step, UTC.")]
+Units = Annotated[str, typer.Option(help="strict, or ngen to pass what does not convert.")]
+
+
+def main() -> None:
+    """Run the command line; the entry point of the ``dmod`` script."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        from dmod import __version__
+
+        typer.echo(f"dmod {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Run NextGen models: check a run directory, run it, see how good it is."""
+
+
+@app.command()
+def run(
+    run_dir: RunDir = Path(),
+    hydrofabric: Hydrofabric = None,
+    realization: Realization = None,
+    forcing: Forcing = None,
+    output: Annotated[Path | None, typer.Option(help="Where outputs go; RUN_DIR/outputs/dmod otherwise.")] = None,
+    output_format: Annotated[str, typer.Option(help="netcdf, zarr, or ngen for its own CSV files.")] = "netcdf",
+    catchments: Catchments = None,
+    start: Start = None,
+    end: End = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes, one core each.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler that runs already, tcp://host:port.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier outputs.")] = False,
+    units: Units = "strict",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run an ngen or NGIAB run directory just as it is."""
+
+    def act() -> dict[str, Any]:
+        from dmod.session import Session
+
+        job = Session().run(
+            run_dir, hydrofabric=hydrofabric, realization=realization, forcing=forcing, output=output,
+            output_format=output_format, catchments=catchments, start=start, end=end, workers=workers,
+            scheduler=scheduler, overwrite=overwrite, units=units,
+        )  # fmt: skip
+        _watch(job, show=not quiet and not as_json)
+        if not quiet and not as_json:
+            _tell_run(job)
+        return job.status()
+
+    _answer(act, as_json=as_json)
+
+
+@app.command()
+def check(
+    run_dir: RunDir = Path(),
+    hydrofabric: Hydrofabric = None,
+    realization: Realization = None,
+    forcing: Forcing = None,
+    catchments: Catchments = None,
+    start: Start = None,
+    end: End = None,
+    units: Units = "strict",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """See whether a run could start, and everything that is wrong with it."""
+
+    def act() -> dict[str, Any]:
+        from dmod.session import Session
+
+        report = Session().check(
+            run_dir, hydrofabric=hydrofabric, realization=realization, forcing=forcing, catchments=catchments,
+            start=start, end=end, units=units,
+        )  # fmt: skip
+        if not as_json and not (quiet and report.ok):
+            typer.echo(str(report), err=not report.ok)
+        if not report.ok:
+            if as_json:
+                typer.echo(json.dumps(report.to_dict()))
+            raise typer.Exit(2)
+        return report.to_dict()
+
+    _answer(act, as_json=as_json)
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Argument(help="Where to make the demo.")] = Path("dmod-demo"),
+    catchments: Annotated[int, typer.Option(min=8, max=5000, help="Catchments of the basin.")] = 60,
+    days: Annotated[int, typer.Option(min=2, max=3660, help="Days of hourly weather.")] = 120,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same basin.")] = 42,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make a river basin, run it, compare it with its gage, and draw the result."""
+
+    def act() -> dict[str, Any]:
+        from dmod.demo import run_demo
+
+        def say(text: str) -> None:
+            if not quiet and not as_json:
+                typer.echo(text)
+
+        made = run_demo(
+            directory, catchments=catchments, days=days, seed=seed, overwrite=overwrite, say=say,
+            watch=lambda job: _watch(job, show=not quiet and not as_json),
+        )  # fmt: skip
+        say(made.summary())
+        return made.to_dict()
+
+    _answer(act, as_json=as_json)
+
+
+@app.command()
+def doctor(quiet: Quiet = False, as_json: Json = False) -> None:
+    """Say what is installed: versions, engines, plug-ins, cores and memory."""
+
+    def act() -> dict[str, Any]:
+        from dmod.doctor import examine_installation
+
+        found = examine_installation()
+        if not as_json and not quiet:
+            typer.echo(str(found))
+        if found.broken:
+            if quiet:
+                typer.echo(str(found), err=True)
+            if as_json:
+                typer.echo(json.dumps(found.to_dict()))
+            raise typer.Exit(1)
+        return found.to_dict()
+
+    _answer(act, as_json=as_json)
+
+
+def _answer(act: Callable[[], dict[str, Any]], *, as_json: bool) -> None:
+    """Do something and end with an honest exit code."""
+    try:
+        answer = act()
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
+        raise typer.Exit(1) from None
+    except DmodError as problem:
+        if as_json:
+            facts = {key: str(value) for key, value in problem.facts.items()}
+            more = problem.report.to_dict() if isinstance(problem, CheckError) else {}
+            typer.echo(json.dumps({"error": type(problem).__name__, "message": problem.headline, "hint": problem.hint,
+                                   "facts": facts, **more}))
+        else:
+            typer.echo(f"{problem}" if isinstance(problem, CheckError) else f"error: {problem}", err=True)
+        raise typer.Exit(problem.exit_code) from None
+    if as_json:
+        typer.echo(json.dumps(answer))
+
+
+def _watch(job: Job, *, show: bool) -> None:
+    """Wait for a job, showing how far it is; Ctrl-C stops it."""
+    try:
+        if show and sys.stderr.isatty():
+            _bar(job)
+        job.wait()
+    except KeyboardInterrupt:
+        job.cancel()
+        typer.echo("stopping …", err=True)
+        try:
+            job.wait(30)
+        except RunError as problem:
+            partial = job.status().get("partial")
+            raise RunError(
+                "stopped before it was complete", hint=f"what was written is in {partial}; it may be removed" if partial
+                else "nothing was written",
+            ) from problem  # fmt: skip
+
+
+def _bar(job: Job) -> None:
+    """A progress bar until the job ends."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("starting", total=1.0, rate="")
+        while not job.state.is_final:
+            seen = job.progress
+            rate = f"{seen.rate / 1e6:.1f} million catchment-steps/s" if seen.done else ""
+            bar.update(task, completed=seen.fraction, description=str(job.state), rate=rate)
+            try:
+                job.wait(0.1)
+            except TimeoutError:
+                continue
+            except DmodError:
+                return
+
+
+def _tell_run(job: Job) -> None:
+    """What was run, and where it is."""
+    if job.report is not None and job.report.findings:
+        typer.echo(str(job.report), err=True)
+    seen = job.progress
+    typer.echo(f"{seen.total:,} catchment-steps in {seen.elapsed_s:.1f} s ({seen.rate:,.0f} per second)")
+    target = job.request.target
+    typer.echo(f"outputs  {target}")
+    typer.echo(f"next     python -c \"import dmod; print(dmod.open_outputs('{target}'))\"")

@@ -1,0 +1,62 @@
+"""One Dask worker in a process of its own, for a cluster on this machine.
+
+Started as a fresh Python, not by multiprocessing: a script that calls dmod needs no
+``if __name__ == "__main__"``, since nobody imports it again. It is in a session of its
+own, so Ctrl-C in a terminal reaches the one who waits and not the workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from typing import Any
+
+from distributed.deploy.spec import ProcessInterface
+
+__all__ = ["WorkerProcess"]
+
+#: What a worker imports while it starts, so that its first task need not.
+_PRELOAD = ("dmod.engine.modules.warm",)
+
+
+class WorkerProcess(ProcessInterface):
+    """One worker process with one thread.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address of the scheduler.
+    name : str or int
+        The worker's name, the cluster's key for it.
+    """
+
+    def __init__(self, scheduler: str, name: str | int | None = None) -> None:
+        self._scheduler, self._name = scheduler, name
+        self._process: asyncio.subprocess.Process | None = None
+        super().__init__(scheduler=scheduler, name=name)
+
+    async def start(self) -> None:
+        """Start the process; it reports to the scheduler when it is ready."""
+        options: dict[str, Any] = {
+            "nthreads": 1, "name": self._name, "host": "127.0.0.1", "dashboard": False, "memory_limit": 0,
+            "preload": list(_PRELOAD),
+        }  # fmt: skip
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "distributed.cli.dask_spec", self._scheduler,
+            "--spec", json.dumps({"cls": "distributed.Worker", "opts": options}),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"}, start_new_session=True,
+        )  # fmt: skip
+        await super().start()
+
+    async def close(self) -> None:
+        """End the process."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        self._process = None
+        await super().close()
