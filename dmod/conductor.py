@@ -7,6 +7,7 @@ what happened into the job's journal. Nothing else changes a job's state.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -49,6 +51,7 @@ _TICK_S = 0.05
 #: Files of which one at least is in a directory that `overwrite` may replace.
 _OURS = ("run.nc", "run.zarr", "provenance.json")
 _STEP_S = 3600
+_LARGE_BYTES = 256 * 2**20
 
 
 def question_of(request: JobRequest, *, every_value: bool) -> Question:
@@ -95,6 +98,8 @@ class Conduct:
     _staging: Staging | None = None
     _layout: run_output.Layout | None = None
     _run: DaskRun | None = None
+    _client: Any = None
+    _early: Future[Any] | None = None
     _began_s: float = 0.0
     _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -104,6 +109,7 @@ class Conduct:
             "check": self._check, "partition": self._partition, "allocate": self._allocate,
             "launch": self._launch, "monitor": self._monitor, "publish": self._publish,
         }  # fmt: skip
+        self._start_workers_early()
         try:
             while (following := step(self.journal.state, self.journal.goal)) is not None:
                 if isinstance(following, State):
@@ -120,12 +126,32 @@ class Conduct:
             failed.__cause__ = problem
             self._end(failed)
         finally:
-            self._held.close()
+            self._give_back()
+
+    def _start_workers_early(self) -> None:
+        """Have workers start while the check is at it, where they will surely be wanted."""
+        request = self.request
+        if request.scheduler is not None:
+            return
+        workers = request.workers or (_cores() if _looks_large(request) else None)
+        if workers is None:
+            return
+        sizing = Sizing(workers, workers, processes=True)
+        starter = ThreadPoolExecutor(1, thread_name_prefix="dmod-workers")
+        self._early = starter.submit(lambda: self._held.enter_context(open_cluster(sizing, None, request.target)))
+        starter.shutdown(wait=False)
+
+    def _give_back(self) -> None:
+        """Let go of workers, also of those still starting."""
+        if self._early is not None:
+            with contextlib.suppress(Exception):
+                self._early.result()
+        self._held.close()
 
     def _to(self, state: State, message: str, verb: Verb) -> None:
         if state is State.COMPLETE:
             # Cores are given back before anybody hears that the run is complete.
-            self._held.close()
+            self._give_back()
         self.journal.append(state, message, verb=verb.name)
 
     def _end(self, problem: DmodError) -> None:
@@ -135,7 +161,7 @@ class Conduct:
         if self._run is not None:
             with contextlib.suppress(Exception):
                 self._run.stop()
-        self._held.close()
+        self._give_back()
         facts: dict[str, Any] = {}
         if self._staging is not None:
             if stopped and self._staging.path.exists():
@@ -159,9 +185,8 @@ class Conduct:
     def _partition(self) -> str:
         assert self._case is not None
         case = self._case
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
         self._sizing = size_run(
-            catchments=len(case.domain.network), steps=case.steps, cores=cores,
+            catchments=len(case.domain.network), steps=case.steps, cores=_cores(),
             workers=self.request.workers, together=case.row_chunk == 0,
         )  # fmt: skip
         self.plan = plan_run(case, self._sizing, self.request.target, scheduler=self.request.scheduler)
@@ -171,9 +196,12 @@ class Conduct:
     def _allocate(self) -> str:
         assert self.plan is not None and self._sizing is not None
         self._staging = open_staging(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
-        client = self._held.enter_context(open_cluster(self._sizing, self.request.scheduler, self._staging.path))
-        self._client = client
-        workers = sum(client.ncores().values())
+        if self._early is not None:
+            self._client = self._early.result()
+        else:
+            cluster = open_cluster(self._sizing, self.request.scheduler, self._staging.path)
+            self._client = self._held.enter_context(cluster)
+        workers = sum(self._client.ncores().values())
         return f"{workers} core{'s' if workers != 1 else ''} on {self.request.scheduler or 'this machine'}"
 
     def _launch(self) -> str:
@@ -239,6 +267,19 @@ class Conduct:
         return self._made_from
 
 
+def _cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def _looks_large(request: JobRequest) -> bool:
+    """Whether the forcing beside a run is so large that worker processes will surely be wanted."""
+    folder = request.directory / "forcings"
+    files = [request.forcing] if request.forcing is not None else folder.glob("*.nc") if folder.is_dir() else []
+    whole = request.catchments is None and request.start_s is None and request.end_s is None
+    return whole and any(path.is_file() and path.stat().st_size > _LARGE_BYTES for path in files)
+
+
 def _grouping(text: str) -> Any:
     """The realization's grouping as the writer names it."""
     return "per_formulation" if text == "per_formulation" else "per_feature"
@@ -248,13 +289,6 @@ def _provenance(plan: RunPlan, request: JobRequest) -> dict[str, str]:
     """Attributes that say what a run was made from."""
     case = plan.case
     directory = case.directory
-    configs = {
-        directory.resolve(spec.init_config.replace("{{id}}", case.domain.network.catchments[place]))
-        for group in case.groups
-        for spec in (stage.spec for stage in group.chain.stages)
-        if spec.init_config not in ("", "/dev/null")
-        for place in group.places[:1000]
-    }
     forcing = [ref.path for ref in case.sources[:1000] if ref.path.is_file()]
     now = datetime.now(tz=UTC)
     return {
@@ -272,7 +306,7 @@ def _provenance(plan: RunPlan, request: JobRequest) -> dict[str, str]:
         "hydrofabric_digest": digest(directory.hydrofabric),
         "realization": directory.realization.name,
         "realization_digest": digest(directory.realization),
-        "config_digest": digest_many(path for path in configs if path.is_file()),
+        "config_digest": "sha256:" + hashlib.sha256("".join(case.config_digests).encode()).hexdigest(),
         "forcing": ", ".join(sorted({ref.path.name for ref in case.sources})[:5]),
         "forcing_digest": digest_many(forcing),
         "units_policy": request.units,

@@ -128,9 +128,12 @@ def run_part(part: Part, progress: Callable[[int, int], None] | None = None) -> 
     clock, done = _Clock(), 0
     sources = [open_forcing(ref, part.ids) for ref in part.sources]
     try:
+        rows = [_rows(part.ids, source.ids) for source in sources]
         with RowWriter(part.layout) as writer:
             for first, last, span in _blocks(part, sources):
-                lanes = [_Lane(part, group, sources[group.source], first, last) for group in part.groups]
+                lanes = [
+                    _Lane(part, group, sources[group.source], rows[group.source], first, last) for group in part.groups
+                ]
                 lanes = [lane for lane in lanes if lane.size]
                 for start in range(0, part.steps, span):
                     if part.stop_flag is not None and part.stop_flag.exists():
@@ -164,6 +167,12 @@ def _blocks(part: Part, sources: Sequence[ForcingSource]) -> Iterator[tuple[int,
         yield first, last, min(span, part.steps)
 
 
+def _rows(ids: Sequence[str], have: Sequence[str]) -> NDArray[np.intp]:
+    """The row of each catchment in a forcing; -1 where it has none, which then nobody reads."""
+    row_of = {name: row for row, name in enumerate(have)}
+    return np.array([row_of.get(name, -1) for name in ids], dtype=np.intp)
+
+
 def _edges(nexus_rows: NDArray[np.intp], wanted: int) -> list[int]:
     """Cuts between nexus groups, about *wanted* catchments apart."""
     count = len(nexus_rows)
@@ -178,7 +187,9 @@ def _edges(nexus_rows: NDArray[np.intp], wanted: int) -> list[int]:
 class _Lane:
     """The part of one group inside one block of catchments."""
 
-    def __init__(self, part: Part, group: Group, source: ForcingSource, first: int, last: int) -> None:
+    def __init__(
+        self, part: Part, group: Group, source: ForcingSource, rows: NDArray[np.intp], first: int, last: int
+    ) -> None:
         inside = (group.places >= first) & (group.places < last)
         self.places = group.places[inside] - first
         self.size = len(self.places)
@@ -187,8 +198,7 @@ class _Lane:
         self.chain, self.source = group.chain, source
         parameters = [{k: v[inside] for k, v in values.items()} for values in group.parameters]
         self.run = ChainRun(group.chain, plugins.load("dmod.modules").found, parameters, self.size)
-        row_of = {name: row for row, name in enumerate(source.ids)}
-        self.forcing_rows = np.array([row_of[part.ids[first + p]] for p in self.places], dtype=np.intp)
+        self.forcing_rows = rows[first + self.places]
         self.offset = source.axis.offset(part.start_s)
 
     def read(self, start: int, stop: int) -> dict[str, Floats]:

@@ -67,14 +67,15 @@ def _own(sizing: Sizing) -> Iterator[Client]:
 
     if not sizing.processes:
         cluster: SpecCluster = LocalCluster(
-            n_workers=1, threads_per_worker=sizing.workers, processes=False, dashboard_address=None,
+            n_workers=1, threads_per_worker=sizing.workers, processes=False, dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         )  # fmt: skip
     else:
         worker = {"cls": WorkerProcess, "options": {}}
         cluster = SpecCluster(
             workers=dict.fromkeys(range(sizing.workers), worker),
-            scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}},
+            scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False,
+                                                         "dashboard_address": "127.0.0.1:0"}},
             worker=worker, silence_logs=logging.CRITICAL, name="dmod",
         )  # fmt: skip
     with cluster, Client(cluster, set_as_default=False) as client:

@@ -35,6 +35,7 @@ _SECONDS = {
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
 _SINCE = re.compile(r"(?P<unit>\w+)\s+since\s+(?P<date>\d{4}-\d{1,2}-\d{1,2})(?:[T ](?P<time>\d{1,2}:\d{2}(?::\d{2})?))?.*")
+_PACKING = ("_FillValue", "missing_value", "scale_factor", "add_offset")
 _EPOCHS = ("%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 
 
@@ -53,6 +54,7 @@ class NetcdfForcing:
     """
 
     resident = 0
+    _descriptor = -1
 
     def __init__(self, ref: ForcingRef) -> None:
         self.ref = ref
@@ -85,6 +87,15 @@ class NetcdfForcing:
                 has=", ".join(f"{n}{getattr(i, 'shape', '')}" for n, i in file.items()),
             )  # fmt: skip
         self.variables: Mapping[str, str] = {name: _units(name, item) for name, item in self._data.items()}
+        self._attributes = {name: {k: item.attrs[k] for k in _PACKING if k in item.attrs} for name, item in self._data.items()}
+        #: Position in the file of variables that lie in one piece, as this machine has numbers.
+        self._places: dict[str, int] = {
+            name: item.id.get_offset()
+            for name, item in self._data.items()
+            if item.chunks is None and item.id.get_offset() is not None and item.dtype in (np.float32, np.float64)
+            and item.dtype.isnative and hasattr(os, "preadv")
+        }  # fmt: skip
+        self._descriptor = os.open(self.ref.path, os.O_RDONLY) if self._places else -1
         chunks = [item.chunks[0] for item in self._data.values() if item.chunks]
         self.row_chunk = 1 if not chunks else (0 if max(chunks) >= len(self.ids) > 1 else max(chunks))
 
@@ -93,6 +104,9 @@ class NetcdfForcing:
         item = self._data[variable]
         kind = np.float32 if item.dtype == np.float32 else np.float64
         out = np.empty((len(rows), stop - start), dtype=kind)
+        if variable in self._places:
+            self._read_plain(variable, rows, start, out)
+            return _unpacked(self._attributes[variable], out)
         try:
             for first, last, place in _runs(rows, dense=self.row_chunk == 0):
                 if place is None:
@@ -105,10 +119,32 @@ class NetcdfForcing:
                 f"{self.ref.path.name} cannot be read: {variable} is damaged or packed in a way HDF5 lacks here",
                 file=self.ref.path, reason=str(problem).splitlines()[0], hint="copy or make the file again",
             ) from problem  # fmt: skip
-        return _unpacked(item, out)
+        return _unpacked(self._attributes[variable], out)
+
+    def _read_plain(self, variable: str, rows: NDArray[np.intp], start: int, out: Floats) -> None:
+        """Rows of a variable that lies in one piece, straight from the file: no call of HDF5 per row."""
+        place, size, steps = self._places[variable], out.itemsize, self.axis.count
+        whole = out.shape[1] == steps
+        first = 0
+        while first < len(rows):
+            last = first + 1
+            while whole and last < len(rows) and rows[last] == rows[last - 1] + 1:
+                last += 1
+            view = memoryview(out[first:last]).cast("B")
+            position = place + (int(rows[first]) * steps + start) * size
+            while len(view):
+                done = os.preadv(self._descriptor, [view], position)
+                if not done:
+                    raise ForcingError(f"{self.ref.path.name} is cut short", file=self.ref.path,
+                                       hint="copy or make the file again")
+                view, position = view[done:], position + done
+            first = last
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
         self._file.close()
 
 
@@ -218,15 +254,15 @@ def _text(value: Any) -> str:
     return first.decode() if isinstance(first, bytes) else str(first)
 
 
-def _unpacked(item: h5py.Dataset, values: Floats) -> Floats:
+def _unpacked(attributes: Mapping[str, Any], values: Floats) -> Floats:
     """CF packing undone, and fill values made NaN."""
-    fill = [item.attrs[k] for k in ("_FillValue", "missing_value") if k in item.attrs]
+    fill = [attributes[k] for k in ("_FillValue", "missing_value") if k in attributes]
     for code in fill:
         number = float(np.asarray(code).reshape(-1)[0])
         if not np.isnan(number):
             values[values == np.asarray(number, dtype=values.dtype)] = np.nan
-    if "scale_factor" in item.attrs or "add_offset" in item.attrs:
-        scale, offset = (float(np.asarray(item.attrs.get(k, d)).reshape(-1)[0]) for k, d in
+    if "scale_factor" in attributes or "add_offset" in attributes:
+        scale, offset = (float(np.asarray(attributes.get(k, d)).reshape(-1)[0]) for k, d in
                          (("scale_factor", 1.0), ("add_offset", 0.0)))  # fmt: skip
         values = values * scale + offset
     return values

@@ -78,16 +78,12 @@ class Case:
     steps: int
     #: Output variables of catchments, in order, each name once.
     columns: tuple[Column, ...]
+    #: How many neighbouring rows of forcing are cheapest to read together; 0 for all at once.
+    row_chunk: int = 1
+    #: Digests of the modules' configuration files.
+    config_digests: tuple[str, ...] = ()
 
     @property
     def catchment_steps(self) -> int:
         """Catchments times steps."""
         return len(self.domain.network) * self.steps
-
-    @property
-    def reads_side_by_side(self) -> bool:
-        """Whether some forcing stores catchments side by side, so that all must be read together."""
-        return self.row_chunk == 0
-
-    #: How many neighbouring rows of forcing are cheapest to read together; 0 for all at once.
-    row_chunk: int = 1

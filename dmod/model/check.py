@@ -20,7 +20,7 @@ from dmod.model.case import Case, CaseGroup, Question
 from dmod.model.check_forcing import ForcingAnswer, examine_forcing, scan_forcing
 from dmod.model.check_formulations import Setting, examine_formulation
 from dmod.model.findings import Finding, Report
-from dmod.model.realization import Formulation, Realization, read_realization
+from dmod.model.realization import ForcingEntry, Formulation, Realization, read_realization
 
 if TYPE_CHECKING:
     from dmod.model.coupling import Column
@@ -54,7 +54,8 @@ def examine(question: Question) -> tuple[Case | None, Report]:
     report += Report((*findings, *_notes(realization, domain)))
     if findings:
         return None, report
-    groups, refs, answers, more = _groups(question, realization, domain, start_s, steps)
+    setting = Setting(question.directory, domain, plugins.load("dmod.modules").found, question.units)
+    groups, refs, answers, more = _groups(question, realization, setting, start_s, steps)
     report += more
     if not report.ok:
         return None, report
@@ -65,7 +66,7 @@ def examine(question: Question) -> tuple[Case | None, Report]:
     chunks = [answer.row_chunk for answer in answers]
     case = Case(
         question.directory, domain, realization, tuple(groups), tuple(refs), start_s, steps, tuple(columns),
-        row_chunk=0 if 0 in chunks else max(chunks, default=1),
+        row_chunk=0 if 0 in chunks else max(chunks, default=1), config_digests=tuple(setting.digests),
     )  # fmt: skip
     return case, report
 
@@ -119,23 +120,26 @@ def _notes(realization: Realization, domain: Domain) -> list[Finding]:
 
 
 def _groups(
-    question: Question, realization: Realization, domain: Domain, start_s: int, steps: int
+    question: Question, realization: Realization, setting: Setting, start_s: int, steps: int
 ) -> tuple[list[CaseGroup], list[ForcingRef], list[ForcingAnswer], Report]:
     """Catchments by structure of formulation and by forcing, each checked."""
-    ids = domain.network.catchments
+    ids = setting.domain.network.catchments
     members: dict[tuple[Any, ForcingRef], list[int]] = defaultdict(list)
     formulations: list[Formulation] = []
     structures: dict[str, Any] = {}
+    known: dict[ForcingEntry | None, ForcingRef] = {}
     for place, name in enumerate(ids):
         try:
-            formulation, ref = realization.formulation(name), _ref(question, realization, name)
+            formulation = realization.formulation(name)
+            entry = None if question.forcing is not None else realization.forcing(name)
         except DmodError as problem:
             finding = Finding("error", "realization", problem.headline, file=str(realization.path), remedy=problem.hint)
             return [], [], [], Report((finding,))
+        if (ref := known.get(entry)) is None:
+            ref = known[entry] = _ref(question, entry)
         formulations.append(formulation)
         structure = structures.get(formulation.key) or structures.setdefault(formulation.key, _structure(formulation))
         members[structure, ref].append(place)
-    setting = Setting(question.directory, domain, plugins.load("dmod.modules").found, question.units)
     readers: dict[ForcingRef, list[int]] = defaultdict(list)
     for (_, ref), places in members.items():
         readers[ref] += places
@@ -162,14 +166,14 @@ def _groups(
     return groups, refs, list(answers.values()), report
 
 
-def _ref(question: Question, realization: Realization, name: str) -> ForcingRef:
-    """Where the weather of a catchment lies."""
-    if question.forcing is not None:
+def _ref(question: Question, entry: ForcingEntry | None) -> ForcingRef:
+    """Where weather lies: as the realization says, or as named by hand."""
+    if entry is None:
+        assert question.forcing is not None
         path = question.forcing
         if path.is_dir():
             return ForcingRef(path, "CsvPerFeature", r"(.*[^0-9])?{{id}}([^0-9].*)?\.csv")
         return ForcingRef(path, "CsvPerFeature" if path.suffix.lower() == ".csv" else "NetCDF")
-    entry = realization.forcing(name)
     path = question.directory.resolve(entry.path)
     # As in ngen, a pattern is meant for a folder and its first {{id}} is the catchment.
     return ForcingRef(path, entry.provider or "CsvPerFeature", entry.pattern)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.errors import DmodError
-from dmod.model.configs import Config, ConfigSchema, read, stack
+from dmod.model.config_batch import read_many
+from dmod.model.configs import ConfigSchema
 from dmod.model.coupling import Chain, UnitsPolicy, couple
 from dmod.model.findings import Finding, Report
 from dmod.model.module import Description, ModuleSpec, ModuleType, find
@@ -43,15 +44,19 @@ class Setting:
     modules: Mapping[str, ModuleType]
     #: What to do where units do not convert.
     units: UnitsPolicy
-    #: Files read so far.
-    read: dict[tuple[int, Path], Config] = field(default_factory=dict)
+    #: Digests of the configuration files read, module by module.
+    digests: list[str] = field(default_factory=list)
+    #: Folders as written, to where they are.
+    folders: dict[str, str] = field(default_factory=dict)
 
-    def config(self, schema: ConfigSchema, path: Path) -> Config:
-        """A configuration file, read once."""
-        key = (id(schema), path)
-        if key not in self.read:
-            self.read[key] = read(schema, path)
-        return self.read[key]
+    def path(self, init_config: str, name: str) -> str:
+        """Where the configuration file of a catchment is; a folder is looked up once."""
+        folder, _, file = init_config.rpartition("/")
+        if "{{id}}" in folder or not folder:
+            return str(self.directory.resolve(init_config.replace("{{id}}", name)))
+        if folder not in self.folders:
+            self.folders[folder] = str(self.directory.resolve(folder))
+        return f"{self.folders[folder]}/{file.replace('{{id}}', name)}"
 
 
 def examine_formulation(
@@ -148,33 +153,29 @@ def _configs(
     setting: Setting, schema: ConfigSchema, specs: Sequence[ModuleSpec], ids: Sequence[str]
 ) -> tuple[dict[str, Any], list[Finding]]:
     """Read one configuration file per catchment."""
-    configs: list[Config] = []
     found: list[Finding] = []
-    resolve = setting.directory.resolve
-    known: dict[str, Path] = {}
+    paths: list[str] = []
     for spec, name in zip(specs, ids, strict=True):
-        text = spec.init_config.replace("{{id}}", name)
-        if text in _NO_CONFIG:
+        if spec.init_config in _NO_CONFIG:
             found.append(
                 Finding("error", "config-missing", f"{spec.title} has no init_config and needs one",
                         file=str(setting.directory.realization), key="init_config", ids=(name,),
                         remedy="name its configuration file, with {{id}} for the catchment")
-            )
-            continue
-        path = known.get(text) or known.setdefault(text, resolve(text))
-        config = setting.config(schema, path)
-        configs.append(config)
-        for problem in config.problems:
-            unread = problem.key == ""
-            found.append(
-                Finding("error" if problem.fatal else "warning", "config-missing" if unread else "config",
-                        f"{spec.title} configuration {problem.message}" if unread
-                        else f"{spec.title} {problem.key} {problem.message}",
-                        file=str(path), key=problem.key, ids=(name,), remedy=problem.remedy)
-            )
-    if any(f.severity == "error" for f in found):
+            )  # fmt: skip
+        paths.append(setting.path(spec.init_config, name))
+    if found:
         return {}, found
-    return stack(schema, configs), found
+    batch = read_many(schema, paths)
+    setting.digests.append(batch.digest)
+    for place, problem in batch.problems:
+        unread = problem.key == ""
+        what = f"configuration {problem.message}" if unread else f"{problem.key} {problem.message}"
+        found.append(
+            Finding("error" if problem.fatal else "warning", "config-missing" if unread else "config",
+                    f"{specs[place].title} {what}", file=paths[place], key=problem.key, ids=(ids[place],),
+                    remedy=problem.remedy)
+        )  # fmt: skip
+    return dict(batch.parameters), found
 
 
 def _paths(
@@ -184,8 +185,7 @@ def _paths(
     paths: list[str] = []
     found: list[Finding] = []
     for spec, name in zip(specs, ids, strict=True):
-        text = spec.init_config.replace("{{id}}", name)
-        path = "" if text in _NO_CONFIG else str(setting.directory.resolve(text))
+        path = "" if spec.init_config in _NO_CONFIG else setting.path(spec.init_config, name)
         if path and not Path(path).is_file():
             found.append(Finding("error", "config-missing", f"{spec.title} configuration cannot be read: it is not there",
                                  file=path, key="init_config", ids=(name,), remedy="make the file or correct init_config"))
@@ -220,18 +220,13 @@ def _apply(
                                      file=file, key=f"model_params.{key}", ids=(name,), remedy="give one number"))
                 number = np.nan
             numbers[i] = number
-        if not module_apply(module, values, key, numbers):
+        if not module.apply(values, key, numbers):
             found.append(
                 Finding("error", "model-params", f"{specs[0].title} has no parameter {key!r}", file=file,
                         key=f"model_params.{key}",
                         remedy=f"it has: {', '.join(v.name for v in module.describe(specs[0]).parameters) or 'none'}")
             )
     return found
-
-
-def module_apply(module: ModuleType, values: dict[str, Any], key: str, numbers: NDArray[np.float64]) -> bool:
-    """Have *module* put one parameter into *values*; whether it knows it."""
-    return bool(module.apply(values, key, numbers))  # type: ignore[attr-defined]
 
 
 def _number(given: Any) -> float | None:

@@ -73,6 +73,8 @@ class ConfigSchema:
     keys: tuple[Key, ...]
     #: Further checks on a whole file: its text values by name, and its numbers.
     inspect: Callable[[Config], Iterable[Problem]] | None = None
+    #: The same over arrays, quick and coarse: which files `inspect` would say something about.
+    suspicious: Callable[[Parameters], NDArray[np.bool_]] | None = None
     #: Keys that mean nothing here but are no mistake.
     ignored: frozenset[str] = frozenset()
     #: Spelling to key; made of *keys*.

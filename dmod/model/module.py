@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dmod.model.configs import ConfigSchema, Parameters
 
 __all__ = ["Description", "ModuleSpec", "ModuleType", "Variable", "find"]
@@ -96,6 +99,11 @@ class ModuleType(Protocol):
     @classmethod
     def describe(cls, spec: ModuleSpec) -> Description:
         """What it takes and gives when asked for as *spec*."""
+        ...
+
+    @classmethod
+    def apply(cls, parameters: dict[str, Any], name: str, values: NDArray[np.float64]) -> bool:
+        """Put ``model_params`` *name*, shape (catchments,), into *parameters*; whether it is known."""
         ...
 
     @classmethod

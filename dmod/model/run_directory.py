@@ -20,6 +20,7 @@ __all__ = ["RunDirectory", "find_run_directory"]
 #: Two spellings of one folder: what NextGen In A Box writes, and what its documentation says.
 _TWINS = {"cat_config": "cat-config", "cat-config": "cat_config"}
 _GEOJSON = (".geojson", ".json")
+_PARTS = (".gpkg", ".geojson", ".json", ".yaml", ".yml")
 _SHOWN = 5
 
 
@@ -151,12 +152,23 @@ def _config(root: Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files below *folder*, sorted, without hidden ones such as JupyterLab's checkpoints."""
+    """The files below *folder* that can be a part of a run, sorted, and a few others to tell of.
+
+    Hidden ones such as JupyterLab's checkpoints are left out. There may be ten thousands of
+    configuration files: of those only a few are kept.
+    """
     found: list[Path] = []
+    others: list[Path] = []
     for here, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(here, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            if name.lower().endswith(_PARTS):
+                found.append(Path(here, name))
+            elif len(others) <= _SHOWN:
+                others.append(Path(here, name))
+    return sorted(found + others)
 
 
 def _matching(files: Sequence[Path], pattern: str) -> list[Path]:

@@ -112,7 +112,9 @@ def _where(
 ) -> tuple[float, float]:
     """Where on the map *gage* is: a nexus, on a flowpath, or within a divide."""
     for layer, column in ((nexus, "id"), (flowpaths, "id"), (divides, "divide_id")):
-        if column in layer.columns and (found := (layer[column] == gage).to_numpy()).any():
+        # A layer read as a table of its own has its ids in a column, one of a domain in its index.
+        ids = layer[column] if column in layer.columns else layer.index
+        if (found := np.asarray(ids == gage)).any():
             point = layer.geometry.iloc[int(found.argmax())].representative_point()
             return float(point.x), float(point.y)
     raise SelectionError(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dmod.engine.modules.cfe_kernel import CONSTANTS, advance
 from dmod.engine.native import Block, NativeModule
-from dmod.model.configs import Config, ConfigSchema, Key, Problem
+from dmod.model.configs import Config, ConfigSchema, Key, Parameters, Problem
 from dmod.model.module import Description, Variable
 
 __all__ = ["Cfe"]
@@ -96,6 +96,26 @@ def _inspect_storages(v: Mapping[str, float], scheme: float | None) -> Iterator[
                       "check wltsmc and smcmax")
 
 
+def _suspicious(p: Parameters) -> NDArray[np.bool_]:
+    """Which files `_inspect` would say something about, coarsely."""
+    with np.errstate(all="ignore"):
+        total = np.nansum(p["giuh_ordinates"], axis=1)
+        field = _field_capacity(p["smcmax"], p["satpsi"], p["b"], p["alpha_fc"], p["depth"])
+        fine = (
+            (np.abs(total - 1.0) <= 1e-3)
+            & (p["b"] != 1.0)
+            & (field > 0.0)
+            & (field < p["smcmax"] * p["depth"])
+            & (p["wltsmc"] < p["smcmax"])
+            & (p["aet_rootzone"] == 0.0)
+            & (p["is_sft_coupled"] == 0.0)
+        )
+        xinanjiang = np.column_stack([p[name] for name in _XINANJIANG])
+        fine &= (p["surface_partitioning_scheme"] != 2.0) | ~np.isnan(xinanjiang).any(axis=1)
+    odd: NDArray[np.bool_] = ~fine
+    return odd
+
+
 def _field_capacity(
     smcmax: NDArray[np.float64],
     satpsi: NDArray[np.float64],
@@ -157,6 +177,7 @@ _SCHEMA = ConfigSchema(
         Key("ice_content_threshold", unit="m", doc="ice above which soil is impermeable", default=_NONE),
     ),
     inspect=_inspect,
+    suspicious=_suspicious,
     ignored=frozenset({"DEBUG"}),
 )
 

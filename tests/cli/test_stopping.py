@@ -1,0 +1,217 @@
+"""Runs that do not end well: Ctrl-C, a killed program, a full disk. Nothing half-made looks whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from dmod.prepare.basin import make_basin
+
+COMMAND = [sys.executable, "-c", "from dmod.cli import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory with nothing wrong: 400 catchments, 200 days, 13 outputs, 200 MB of them."""
+    return make_basin(tmp_path_factory.mktemp("large") / "basin", catchments=400, days=200).directory
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the program; whatever is left of it is killed when the test ends."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "DMOD_TEST_MARK": str(tmp_path)}, **options,
+        )  # fmt: skip
+        begun.append(process)
+        return process
+
+    yield start
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.communicate()
+    for left in family(tmp_path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
+
+
+def family(mark: Path) -> list[int]:
+    """All living processes that descend from a test's program: they have its mark in their environment."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"DMOD_TEST_MARK={mark}\0".encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+def until(what: Callable[[], object], seconds: float) -> bool:
+    """Wait until something is so; whether it came to be in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def writing(partial: Path) -> Callable[[], bool]:
+    """Whether a run has begun to write values."""
+    made = partial / "run.nc.partial"
+
+    def begun() -> bool:
+        with contextlib.suppress(OSError), made.open("rb") as file:
+            file.seek(-4096 * 1024, os.SEEK_END)
+            return any(file.read())
+        return False
+
+    return begun
+
+
+@pytest.fixture
+def slow(sound: Path, tmp_path: Path) -> Path:
+    """The same run with a model in it that takes 20 ms a step, so that there is time to stop it."""
+    root = tmp_path / "slow"
+    shutil.copytree(sound, root, copy_function=os.link)
+    return root
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+
+
+def test_ctrl_c_stops_a_run_and_leaves_a_marked_part(sound, started, tmp_path):
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("looks for processes in /proc")
+    target, partial = tmp_path / "out", tmp_path / "out.partial"
+    program = started("run", sound, "--output", target, "--workers", "2")
+    assert until((partial / "run.nc.partial").exists, 60), "the run never began"
+    program.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, said = program.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert program.returncode == 1, said
+    assert "Traceback" not in said
+    assert "stopped" in said
+    assert str(partial) in said
+    assert not target.exists()
+    assert (partial / "PARTIAL").is_file()
+    with h5py.File(partial / "run.nc.partial") as file:
+        assert file.attrs["dmod_status"] == "partial"
+    assert not list(partial.rglob("run.nc"))
+    assert until(lambda: not family(tmp_path), 5), "workers outlived the program"
+
+    again = started("run", sound, "--output", target, "--end", "2015-10-01 05:00:00", "--quiet")
+    _, said = again.communicate(timeout=120)
+    assert (again.returncode, said) == (0, "")
+    assert (target / "run.nc").is_file()
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize("after_s", [0.3, 1.0, 2.0, 3.0])
+def test_ctrl_c_at_any_moment_ends_with_one_and_without_a_traceback(sound, started, tmp_path, after_s):
+    target = tmp_path / "out"
+    program = started("run", sound, "--output", target, "--workers", "1")
+    time.sleep(after_s)
+    if program.poll() is not None:
+        pytest.skip("the run was over before it could be stopped")
+    program.send_signal(signal.SIGINT)
+    _, said = program.communicate(timeout=30)
+    if program.returncode == 0:
+        assert (target / "run.nc").is_file()
+        return
+    assert "Traceback" not in said, said
+    assert program.returncode == 1, said
+    assert not target.exists()
+
+
+def test_two_ctrl_c_end_at_once_and_leave_no_worker(sound, started, tmp_path):
+    target, partial = tmp_path / "out", tmp_path / "out.partial"
+    program = started("run", sound, "--output", target, "--workers", "2")
+    assert until((partial / "run.nc.partial").exists, 60), "the run never began"
+    program.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    program.send_signal(signal.SIGINT)
+    _, said = program.communicate(timeout=30)
+    assert program.returncode == 1, said
+    assert "Traceback" not in said, said
+    assert not target.exists()
+    assert until(lambda: not family(tmp_path), 20), "workers outlived the program"
+
+
+def test_the_workers_of_a_killed_program_end_by_themselves(sound, started, tmp_path):
+    target, partial = tmp_path / "out", tmp_path / "out.partial"
+    program = started("run", sound, "--output", target, "--workers", "2")
+    assert until((partial / "run.nc.partial").exists, 60), "the run never began"
+    assert len(family(tmp_path)) == 3, "the program and two workers"
+    program.kill()
+    program.communicate()
+    assert until(lambda: not family(tmp_path), 60), "workers outlived the program"
+    assert not target.exists()
+    assert (partial / "PARTIAL").is_file()
+    again = started("run", sound, "--output", target, "--end", "2015-10-01 05:00:00", "--quiet")
+    _, said = again.communicate(timeout=120)
+    assert (again.returncode, said) == (0, "")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for 4 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", place], check=False)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--workers", "1"], id="no room for the outputs"),
+        pytest.param(["--output-format", "ngen", "--end", "2015-10-01 20:00:00"], id="no room for ngen's files"),
+        pytest.param(["--output-format", "zarr", "--end", "2015-10-01 20:00:00"], id="no room for a store"),
+    ],
+)
+def test_a_full_disk_fails_the_run_and_leaves_nothing(sound, started, small_disk, options):
+    if "--end" in options:
+        # The NetCDF file of 21 hours takes 1 MB: leave too little beside it for anything else.
+        (small_disk / "ballast").write_bytes(bytes(2_800_000))
+    program = started("run", sound, "--output", small_disk / "out", *options)
+    said_out, said = program.communicate(timeout=120)
+    assert program.returncode == 1, said_out + said
+    assert "Traceback" not in said
+    assert "room" in said
+    assert said.count("error:") == 1
+    assert [p.name for p in small_disk.iterdir() if p.name != "ballast"] == []
+
+
+def test_a_limit_on_the_size_of_files_is_a_full_disk_too(sound, started, tmp_path):
+    target = tmp_path / "out"
+    program = started(
+        "run", sound, "--output", target, "--workers", "1",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, 20_000_000)),
+    )  # fmt: skip
+    _, said = program.communicate(timeout=120)
+    assert program.returncode == 1, said
+    assert "Traceback" not in said
+    assert said.count("error:") == 1
+    assert not target.exists()
+    assert not target.with_name("out.partial").exists()
