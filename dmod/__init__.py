@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Domain", "Evaluation", "Job", "Session", "__version__", "connect", "evaluate", "open_outputs", "run"]
+__all__ = [
+    "Domain",
+    "Evaluation",
+    "Job",
+    "Session",
+    "__version__",
+    "connect",
+    "evaluate",
+    "open_outputs",
+    "run",
+]
 
 #: Name to the module that has it; looked up when first used, so that importing is cheap.
 _HOMES = {

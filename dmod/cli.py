@@ -190,8 +190,17 @@ def _answer(act: Callable[[], dict[str, Any]], *, as_json: bool) -> None:
         if as_json:
             facts = {key: str(value) for key, value in problem.facts.items()}
             more = problem.report.to_dict() if isinstance(problem, CheckError) else {}
-            typer.echo(json.dumps({"error": type(problem).__name__, "message": problem.headline, "hint": problem.hint,
-                                   "facts": facts, **more}))
+            typer.echo(
+                json.dumps(
+                    {
+                        "error": type(problem).__name__,
+                        "message": problem.headline,
+                        "hint": problem.hint,
+                        "facts": facts,
+                        **more,
+                    }
+                )
+            )
         else:
             typer.echo(f"{problem}" if isinstance(problem, CheckError) else f"error: {problem}", err=True)
         raise typer.Exit(problem.exit_code) from None

@@ -70,10 +70,19 @@ def question_of(request: JobRequest, *, every_value: bool) -> Question:
         If parts of the run cannot be found.
     """
     directory = find_run_directory(
-        request.directory, hydrofabric=request.hydrofabric, realization=request.realization, forcing=request.forcing
+        request.directory,
+        hydrofabric=request.hydrofabric,
+        realization=request.realization,
+        forcing=request.forcing,
     )
     return Question(
-        directory, request.catchments, request.start_s, request.end_s, directory.forcing, request.units, every_value
+        directory,
+        request.catchments,
+        request.start_s,
+        request.end_s,
+        directory.forcing,
+        request.units,
+        every_value,
     )
 
 
@@ -120,9 +129,11 @@ class Conduct:
             self._end(problem)
         except Exception as problem:  # the one broad catch of a tick: a fault of ours must not look like success
             log.exception("job %s failed", self.journal.name)
-            failed = RunError(f"dmod failed while it was {self.journal.state}",
-                              reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
-                              hint="this is a fault of dmod; please report it with the log")
+            failed = RunError(
+                f"dmod failed while it was {self.journal.state}",
+                reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
+                hint="this is a fault of dmod; please report it with the log",
+            )
             failed.__cause__ = problem
             self._end(failed)
         finally:
@@ -171,8 +182,13 @@ class Conduct:
         following = step(self.journal.state, Goal.COMPLETE)
         verb = following if isinstance(following, Verb) else None
         state = State.CANCELLED if stopped or verb is None else after(verb, failed=True)
-        self.journal.append(state, problem.headline if not isinstance(problem, CheckError) else
-                            f"the check found {len(problem.report.errors)} errors", **facts)
+        self.journal.append(
+            state,
+            problem.headline
+            if not isinstance(problem, CheckError)
+            else f"the check found {len(problem.report.errors)} errors",
+            **facts,
+        )
 
     def _check(self) -> str:
         check_target(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
@@ -194,7 +210,8 @@ class Conduct:
         return f"{len(self.plan.pieces):,} parts"
 
     def _allocate(self) -> str:
-        assert self.plan is not None and self._sizing is not None
+        assert self.plan is not None
+        assert self._sizing is not None
         self._staging = open_staging(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
         if self._early is not None:
             self._client = self._early.result()
@@ -205,7 +222,8 @@ class Conduct:
         return f"{workers} core{'s' if workers != 1 else ''} on {self.request.scheduler or 'this machine'}"
 
     def _launch(self) -> str:
-        assert self.plan is not None and self._staging is not None
+        assert self.plan is not None
+        assert self._staging is not None
         case, network = self.plan.case, self.plan.case.domain.network
         self._layout = run_output.create(
             self._staging.path / "run.nc", catchments=network.catchments, nexuses=network.nexuses,
@@ -219,7 +237,8 @@ class Conduct:
         return "running"
 
     def _monitor(self) -> str:
-        assert self._run is not None and self.plan is not None
+        assert self._run is not None
+        assert self.plan is not None
         total = self.plan.case.catchment_steps
         while True:
             seen = self._run.observe()
@@ -233,7 +252,8 @@ class Conduct:
             time.sleep(_TICK_S)
 
     def _publish(self) -> str:
-        assert self._staging is not None and self._layout is not None
+        assert self._staging is not None
+        assert self._layout is not None
         made = self._staging.path / "run.nc"
         run_output.seal(self._layout, made)
         if self.request.output_format != "netcdf":
@@ -255,8 +275,12 @@ class Conduct:
             else:
                 wanted = self._case.realization.output
                 none = slice(0, 0)
-                write_ngen(dataset, made.parent, grouping=_grouping(wanted.catchment_grouping),
-                           nexuses=None if wanted.nexus_enabled else none)
+                write_ngen(
+                    dataset,
+                    made.parent,
+                    grouping=_grouping(wanted.catchment_grouping),
+                    nexuses=None if wanted.nexus_enabled else none,
+                )
         made.unlink()
 
     def _provenance(self) -> dict[str, str]:
@@ -310,6 +334,6 @@ def _provenance(plan: RunPlan, request: JobRequest) -> dict[str, str]:
         "forcing": ", ".join(sorted({ref.path.name for ref in case.sources})[:5]),
         "forcing_digest": digest_many(forcing),
         "units_policy": request.units,
-        "routing": "not routed" + (f"; {case.realization.routing_config} recorded" if case.realization.routing_config
-                                   else ""),
+        "routing": "not routed"
+        + (f"; {case.realization.routing_config} recorded" if case.realization.routing_config else ""),
     }

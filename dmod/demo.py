@@ -66,11 +66,11 @@ class Demo:
         """Where everything is and what to type next."""
         where = self.basin.directory
         scores = self.scores
+        told = f"KGE {scores['kge']:.2f}, NSE {scores['nse']:.2f}, bias {scores['pbias']:+.1f} %"
         return "\n".join(
             [
                 "",
-                f"gage {self.basin.gage} at {self.basin.gage_nexus}: KGE {scores['kge']:.2f}, NSE {scores['nse']:.2f}, "
-                f"bias {scores['pbias']:+.1f} %",
+                f"gage {self.basin.gage} at {self.basin.gage_nexus}: " + told,
                 "",
                 f"page          {self.page}",
                 f"hydrograph    {self.picture}",
@@ -152,11 +152,18 @@ def _clear(directory: Path, *, overwrite: bool) -> None:
     if not held:
         return
     if _MARK not in held:
-        raise OutputError("the demo's directory holds other things", directory=directory, has=", ".join(held[:5]),
-                          hint="name an empty or new directory: dmod demo DIRECTORY")
+        raise OutputError(
+            "the demo's directory holds other things",
+            directory=directory,
+            has=", ".join(held[:5]),
+            hint="name an empty or new directory: dmod demo DIRECTORY",
+        )
     if not overwrite:
-        raise OutputError("there is an earlier demo", directory=directory,
-                          hint="look at its report.html, pass --overwrite to make it again, or name another directory")
+        raise OutputError(
+            "there is an earlier demo",
+            directory=directory,
+            hint="look at its report.html, pass --overwrite to make it again, or name another directory",
+        )
     shutil.rmtree(directory)
 
 
@@ -196,8 +203,12 @@ def _draw(basin: Basin, job: Job, evaluation: Evaluation) -> tuple[Path, Path]:
     figure = hydrograph(evaluation, rain=rain.load(), title=title)
     picture = save_figure(figure, basin.directory / "hydrograph.png")
     fabric = job.domain.hydrofabric
-    chart = domain_map(fabric.geometry("divides"), fabric.geometry("flowpaths"), fabric.geometry("nexus"),
-                       gage=basin.gage_nexus)
+    chart = domain_map(
+        fabric.geometry("divides"),
+        fabric.geometry("flowpaths"),
+        fabric.geometry("nexus"),
+        gage=basin.gage_nexus,
+    )
     page = write_report(
         basin.directory / "report.html", title=f"A made-up river basin of {len(basin.ids)} catchments",
         status=job.status(), evaluation=evaluation, figures={title: figure, "The basin and its gage": chart},

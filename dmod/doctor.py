@@ -37,8 +37,13 @@ class Installation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in types that JSON has."""
-        return {"machine": self.machine, "versions": self.versions, "modules": self.modules, "broken": self.broken,
-                "programs": self.programs}
+        return {
+            "machine": self.machine,
+            "versions": self.versions,
+            "modules": self.modules,
+            "broken": self.broken,
+            "programs": self.programs,
+        }
 
     def __str__(self) -> str:
         lines = []
@@ -66,8 +71,12 @@ def examine_installation() -> Installation:
     memory = ""
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB"
-    machine = {"python": platform.python_version(), "system": platform.platform(), "cores": str(os.cpu_count() or 1),
-               "memory": memory or "unknown"}
+    machine = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": str(os.cpu_count() or 1),
+        "memory": memory or "unknown",
+    }
     return Installation(
         {name: _version(name) for name in _PACKAGES},
         modules,

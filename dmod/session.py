@@ -18,6 +18,7 @@ from dmod.errors import InputError, SelectionError
 from dmod.job.journal import Journal
 from dmod.job.lifecycle import Goal, State
 from dmod.job.request import JobRequest, OutputFormat, instant
+from dmod.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -100,7 +101,9 @@ class Session:
     Session(this machine, 0 jobs)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
+        #: What holds where a request says nothing.
+        self.settings = read_settings() if settings is None else settings
         #: Jobs started here, oldest first.
         self.jobs: list[Job] = []
 
@@ -143,6 +146,9 @@ class Session:
         InputError
             If an option makes no sense. What is wrong with files is in the job.
         """
+        for name in ("scheduler", "workers"):
+            if options.get(name) is None:
+                options[name] = getattr(self.settings, name)
         job = Job(request_of(directory, **options))
         self.jobs.append(job)
         job.start()
@@ -310,16 +316,23 @@ class Job:
 
         place = self._place(gage, nexus)
         sim = self.outputs["nexus_flow"].sel({"nexus-id": place}).load()
-        given = observations if hasattr(observations, "dims") else read_observations(Path(observations), units=units)
-        return evaluate(sim, given, metrics)
+        if isinstance(observations, (str, os.PathLike)):
+            given, seen = read_observations(Path(observations), units=units), Path(observations).name
+        else:
+            given, seen = observations, "observations" if observations.name is None else str(observations.name)
+        against = f"gage {gage}" if gage is not None else seen
+        return evaluate(sim, given, metrics, name=f"{place} against {against}")
 
     def _place(self, gage: str | None, nexus: str | None) -> str:
         """The nexus that is meant."""
         gages = self.domain.gages
         if nexus is not None:
             if nexus not in self.domain.network.nexuses:
-                raise SelectionError(f"nexus {nexus} is not in the domain", has=f"{len(self.domain.network.nexuses)} nexuses",
-                                     hint="name one of job.outputs['nexus-id']")
+                raise SelectionError(
+                    f"nexus {nexus} is not in the domain",
+                    has=f"{len(self.domain.network.nexuses)} nexuses",
+                    hint="name one of job.outputs['nexus-id']",
+                )
             return nexus
         if gage is None and len(gages) == 1:
             gage = next(iter(gages))

@@ -56,7 +56,7 @@ class Conversion:
 
 @functools.cache
 def _registry() -> pint.UnitRegistry[float]:
-    """pint's registry, made on first use: it costs a third of a second."""
+    """Pint's registry, made on first use: it costs a third of a second."""
     import pint
 
     return pint.UnitRegistry(cache_folder=":auto:")

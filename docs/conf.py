@@ -47,6 +47,9 @@ nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_merge_streams = True
+# A page has no kernel behind it: of a live card the still one is shown.
+nb_mime_priority_overrides = [("html", "text/html", 0)]
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"dmod {release}"
@@ -58,8 +61,12 @@ html_theme_options = {
     "show_toc_level": 2,
 }
 
-# Sphinx reads nothing outside its own folder.
-shutil.copytree(_HERE.parent / "examples", _HERE / "examples", dirs_exist_ok=True)
+# Sphinx reads nothing outside its own folder; seen from there, pages are one folder nearer.
+shutil.rmtree(_HERE / "examples", ignore_errors=True)
+(_HERE / "examples").mkdir()
+for _notebook in sorted((_HERE.parent / "examples").glob("*.ipynb")):
+    _text = _notebook.read_text(encoding="utf-8").replace("](../docs/", "](../")
+    (_HERE / "examples" / _notebook.name).write_text(_text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:

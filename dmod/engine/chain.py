@@ -49,9 +49,7 @@ class ChainRun:
             module.request(stage.keep)
             self.modules.append(module)
         self._buffers: dict[tuple[int, str], Block] = {}
-        self._before = {
-            (link.source.stage, link.source.name): self._start_value(link) for link in self._lagged()
-        }
+        self._before = {(link.source.stage, link.source.name): self._start_value(link) for link in self._lagged()}
 
     def _lagged(self) -> list[Link]:
         return [link for stage in self.chain.stages for link in stage.links if link.lagged]
@@ -84,17 +82,13 @@ class ChainRun:
         """
         if not self.chain.feedback:
             self._pass(forcing, steps)
-            columns = {
-                c.header: self._full(c.source, steps) for c in self.chain.columns if c.source.kind == "module"
-            }
+            columns = {c.header: self._full(c.source, steps) for c in self.chain.columns if c.source.kind == "module"}
             return columns, self._main(steps)
         return self._step_by_step(forcing, steps)
 
     def _step_by_step(self, forcing: Mapping[str, Floats], steps: int) -> tuple[dict[str, Block], Block]:
         """The same, one step at a time, for formulations with feedback."""
-        columns = {
-            c.header: np.empty((self.size, steps)) for c in self.chain.columns if c.source.kind == "module"
-        }
+        columns = {c.header: np.empty((self.size, steps)) for c in self.chain.columns if c.source.kind == "module"}
         main = np.empty((self.size, steps))
         for t in range(steps):
             self._pass({name: block[:, t : t + 1] for name, block in forcing.items()}, 1)

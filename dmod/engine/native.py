@@ -21,6 +21,7 @@ import numpy as np
 from bmipy import Bmi
 from numpy.typing import NDArray
 
+from dmod.engine.catchment_grid import CatchmentGrid
 from dmod.errors import ConfigError, InputError
 from dmod.model.configs import ConfigSchema, Parameters, Problem, read, stack
 from dmod.model.module import Description, ModuleSpec, Variable
@@ -33,7 +34,7 @@ Block = NDArray[np.float64]
 _STEP_S = 3600.0
 
 
-class NativeModule(Bmi):
+class NativeModule(CatchmentGrid, Bmi):
     """Base of native modules; see the module's docstring.
 
     Parameters
@@ -352,95 +353,3 @@ class NativeModule(Bmi):
         self.get_value_ptr(name)[inds] = src
         if any(v.name == name for v in self.description_now().parameters):
             self._derive(name)
-
-    # -- BMI 2.0: the grid, one point per catchment ------------------------------------
-
-    def get_grid_rank(self, grid: int) -> int:
-        """One dimension."""
-        self._grid(grid)
-        return 1
-
-    def get_grid_size(self, grid: int) -> int:
-        """Number of catchments."""
-        self._grid(grid)
-        return self.size
-
-    def get_grid_type(self, grid: int) -> str:
-        """``points``: catchments have neither shape nor spacing here."""
-        self._grid(grid)
-        return "points"
-
-    def _grid(self, grid: int) -> None:
-        if grid != 0:
-            raise InputError(f"there is no grid {grid}", has="grid 0, the catchments")
-
-    def _not_regular(self, grid: int) -> NDArray[Any]:
-        self._grid(grid)
-        raise InputError("catchments are points: they have no spacing, origin, edges or faces")
-
-    def get_grid_shape(self, grid: int, shape: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Number of catchments, in *shape*."""
-        self._grid(grid)
-        shape[:] = self.size
-        return shape
-
-    def get_grid_spacing(self, grid: int, spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Refused: points have no spacing."""
-        del spacing
-        return self._not_regular(grid)
-
-    def get_grid_origin(self, grid: int, origin: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Refused: points have no origin."""
-        del origin
-        return self._not_regular(grid)
-
-    def _positions(self, grid: int, out: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        self._grid(grid)
-        out[:] = values
-        return out
-
-    def get_grid_x(self, grid: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The catchment's place in the list, in *x*."""
-        return self._positions(grid, x, np.arange(self.size, dtype=np.float64))
-
-    def get_grid_y(self, grid: int, y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Zero, in *y*."""
-        return self._positions(grid, y, np.zeros(self.size))
-
-    def get_grid_z(self, grid: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Zero, in *z*."""
-        return self._positions(grid, z, np.zeros(self.size))
-
-    def get_grid_node_count(self, grid: int) -> int:
-        """Number of catchments."""
-        return self.get_grid_size(grid)
-
-    def get_grid_edge_count(self, grid: int) -> int:
-        """None."""
-        self._grid(grid)
-        return 0
-
-    def get_grid_face_count(self, grid: int) -> int:
-        """None."""
-        self._grid(grid)
-        return 0
-
-    def get_grid_edge_nodes(self, grid: int, edge_nodes: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Refused: points have no edges."""
-        del edge_nodes
-        return self._not_regular(grid)
-
-    def get_grid_face_edges(self, grid: int, face_edges: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Refused: points have no faces."""
-        del face_edges
-        return self._not_regular(grid)
-
-    def get_grid_face_nodes(self, grid: int, face_nodes: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Refused: points have no faces."""
-        del face_nodes
-        return self._not_regular(grid)
-
-    def get_grid_nodes_per_face(self, grid: int, nodes_per_face: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Refused: points have no faces."""
-        del nodes_per_face
-        return self._not_regular(grid)

@@ -9,6 +9,7 @@ numbers do not depend on how the domain was cut.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ def _blocks(part: Part, sources: Sequence[ForcingSource]) -> Iterator[tuple[int,
     together = any(source.row_chunk == 0 for source in sources)
     wanted = count if together else min(count, max(16, *(source.row_chunk for source in sources)))
     edges = _edges(part.nexus_rows, wanted)
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         span = max(1, part.budget_bytes // (cell * (last - first)))
         yield first, last, min(span, part.steps)
 
@@ -254,7 +255,10 @@ def _block(
 
 
 def _nexus_flows(
-    main: NDArray[np.float64], nexus_rows: NDArray[np.intp], area_km2: NDArray[np.float64], rows: NDArray[np.intp]
+    main: NDArray[np.float64],
+    nexus_rows: NDArray[np.intp],
+    area_km2: NDArray[np.float64],
+    rows: NDArray[np.intp],
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Flow into each nexus [m3 s-1] from depth per step [m], summed in the order of the output rows."""
     order = np.argsort(rows, kind="stable")
@@ -264,4 +268,3 @@ def _nexus_flows(
         flows[k] += main[i] * (area_km2[i] * 1.0e6) / _STEP_S
     kept = names >= 0
     return names[kept], flows[kept]
-

@@ -231,9 +231,7 @@ def _same_places(sim: xr.DataArray, obs: xr.DataArray) -> tuple[xr.DataArray, xr
     )
 
 
-def _common_places(
-    sim: xr.DataArray, obs: xr.DataArray
-) -> tuple[xr.DataArray, xr.DataArray, tuple[str, ...]]:
+def _common_places(sim: xr.DataArray, obs: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray, tuple[str, ...]]:
     place, site = str(_place(sim)), str(_place(obs))
     here, there = _labels(sim), _labels(obs)
     common = [label for label in here if label in set(there)]
@@ -312,8 +310,7 @@ def _remarks(sim: xr.DataArray, obs: xr.DataArray, pairs: xr.Dataset, complete: 
     here, there = _step(_times(sim)), _step(_times(obs))
     if here is not None and there is not None and here != there:
         remarks.append(
-            f"sim is every {_span(here)}, obs every {_span(there)}: equal instants are compared, "
-            "nothing is averaged"
+            f"sim is every {_span(here)}, obs every {_span(there)}: equal instants are compared, nothing is averaged"
         )
     possible = pairs.sizes["time"]
     if (short := int(complete.min())) < possible:

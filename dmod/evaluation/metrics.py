@@ -119,9 +119,7 @@ def find_metric(name: str) -> Metric:
     for candidate in _registry.values():
         if _key(name) in _keys(candidate):
             return candidate
-    raise InputError(
-        f"there is no metric {name!r}", known=", ".join(sorted(_registry)), hint="choose one of 'known'"
-    )
+    raise InputError(f"there is no metric {name!r}", known=", ".join(sorted(_registry)), hint="choose one of 'known'")
 
 
 def _key(name: str) -> str:

@@ -318,8 +318,7 @@ def _discharge_name(dataset: xr.Dataset, axis: str, wanted: str | None, path: Pa
             return name
     raise ObservationError(
         f"{path.name} has no variable {wanted!r} over time" if wanted else f"{path.name} has no discharge",
-        has=", ".join(f"{name} [{units or 'no units'}]" for name, units in over_time.items())
-        or "no variable",
+        has=", ".join(f"{name} [{units or 'no units'}]" for name, units in over_time.items()) or "no variable",
         needed="a number over time with units such as m3 s-1",
         hint="name the variable to read with variable='...'",
     )

@@ -108,15 +108,20 @@ def _probe(client: Client, scheduler: str, shared: Path) -> None:
     try:
         client.wait_for_workers(1, timeout=_WORKERS_S)
     except TimeoutError as problem:
-        raise ClusterError(f"the scheduler at {scheduler} has no workers", waited=f"{_WORKERS_S} s",
-                           hint="start some: dask worker " + scheduler) from problem
+        raise ClusterError(
+            f"the scheduler at {scheduler} has no workers",
+            waited=f"{_WORKERS_S} s",
+            hint="start some: dask worker " + scheduler,
+        ) from problem
     try:
         answers = client.run(_look, str(shared))
     except Exception as problem:  # whatever a worker could not import or unpickle
         raise ClusterError(
-            "the workers cannot run dmod", scheduler=scheduler, reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
+            "the workers cannot run dmod",
+            scheduler=scheduler,
+            reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
             hint="install the same dmod and dask on every worker",
-        ) from problem  # fmt: skip
+        ) from problem
     if blind := sorted(worker for worker, sees in answers.items() if not sees):
         raise ClusterError(
             f"{len(blind)} of {len(answers)} workers do not see the run directory", directory=shared,
@@ -128,4 +133,4 @@ def _look(directory: str) -> bool:
     """Whether this worker sees and may write *directory*."""
     import dmod.engine.part_run  # noqa: F401 - that it can be imported is part of the question
 
-    return os.path.isdir(directory) and os.access(directory, os.W_OK)
+    return Path(directory).is_dir() and os.access(directory, os.W_OK)

@@ -59,7 +59,7 @@ class DaskRun:
         The file that tells them to stop.
     """
 
-    def __init__(self, client: Client, futures: Sequence[Future], topic: str, stop_flag: Path) -> None:
+    def __init__(self, client: Client, futures: Sequence[Future[Any]], topic: str, stop_flag: Path) -> None:
         self._client, self._futures, self._topic, self._stop_flag = client, list(futures), topic, stop_flag
         self._done: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -165,9 +165,15 @@ def _translated(problem: BaseException | None) -> DmodError:
         failed.__cause__ = problem
         return failed
     if isinstance(problem, KilledWorker):
-        return RunError("workers died again and again on the same task", task=problem.task,
-                        hint="they may lack memory: give fewer --workers, or look at the machine's log")
-    failed = RunError("a task failed", reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
-                      hint="this is a fault of dmod or of a model; please report it with the log")
+        return RunError(
+            "workers died again and again on the same task",
+            task=problem.task,
+            hint="they may lack memory: give fewer --workers, or look at the machine's log",
+        )
+    failed = RunError(
+        "a task failed",
+        reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
+        hint="this is a fault of dmod or of a model; please report it with the log",
+    )
     failed.__cause__ = problem
     return failed

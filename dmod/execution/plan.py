@@ -50,12 +50,13 @@ class RunPlan:
         where = self.scheduler or f"a Dask LocalCluster of {self.sizing.workers} " + (
             "worker process" + ("es" if self.sizing.workers > 1 else "") if self.sizing.processes else "thread"
         )
+        network, fabric = case.domain.network, case.domain.hydrofabric
+        size = f"{len(network):,} catchments, {len(network.nexuses):,} nexuses"
         chains = sorted({" + ".join(stage.spec.title for stage in group.chain.stages) for group in case.groups})
         return "\n".join(
             [
                 f"run      {case.directory.root}",
-                f"domain   {len(case.domain.network):,} catchments, {len(case.domain.network.nexuses):,} nexuses "
-                f"({case.domain.hydrofabric.path.name}, {case.domain.hydrofabric.version})",
+                f"domain   {size} ({fabric.path.name}, {fabric.version})",
                 f"models   {'; '.join(chains)}",
                 f"forcing  {', '.join(sorted({str(ref.path) for ref in case.sources})[:3])}",
                 f"time     {first:%Y-%m-%d %H:%M} .. {last:%Y-%m-%d %H:%M} UTC, {case.steps:,} hourly steps",
@@ -145,11 +146,18 @@ def parts_of(plan: RunPlan, layout: Layout, stop_flag: Path) -> list[Part]:
             groups.append(Group(group.chain, values, place_of[group.source], places))
         parts.append(
             Part(
-                index=index, ids=tuple(network.catchments[i] for i in piece), rows=piece,
+                index=index,
+                ids=tuple(network.catchments[i] for i in piece),
+                rows=piece,
                 nexus_rows=np.asarray(network.nexus_of[piece], dtype=np.intp),
-                area_km2=np.asarray(network.area_km2[piece], dtype=np.float64), groups=tuple(groups),
-                sources=tuple(case.sources[k] for k in used), start_s=case.start_s, steps=case.steps,
-                layout=layout, columns=columns, stop_flag=stop_flag,
-            )  # fmt: skip
+                area_km2=np.asarray(network.area_km2[piece], dtype=np.float64),
+                groups=tuple(groups),
+                sources=tuple(case.sources[k] for k in used),
+                start_s=case.start_s,
+                steps=case.steps,
+                layout=layout,
+                columns=columns,
+                stop_flag=stop_flag,
+            )
         )
     return parts

@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 
 from dmod.errors import ForcingError
 
-__all__ = ["ALIASES", "KNOWN", "Floats", "ForcingRef", "ForcingSource", "Known", "TimeAxis", "canonical", "open_forcing"]
+__all__ = [
+    "ALIASES",
+    "KNOWN",
+    "Floats",
+    "ForcingRef",
+    "ForcingSource",
+    "Known",
+    "TimeAxis",
+    "canonical",
+    "open_forcing",
+]
 
 #: A block of values; float32 or float64 as the file has them.
 Floats = NDArray[np.float32] | NDArray[np.float64]

@@ -122,9 +122,7 @@ def time_axis(path: Path, column: int) -> TimeAxis:
     return TimeAxis(start, step, (last - start) // step + 1)
 
 
-def parse(
-    path: Path, header: Header, variables: Sequence[str]
-) -> tuple[Texts, dict[str, NDArray[np.generic]]]:
+def parse(path: Path, header: Header, variables: Sequence[str]) -> tuple[Texts, dict[str, NDArray[np.generic]]]:
     """Read a file.
 
     Parameters

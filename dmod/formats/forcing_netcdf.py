@@ -34,7 +34,9 @@ _SECONDS = {
     **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e-9),
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
-_SINCE = re.compile(r"(?P<unit>\w+)\s+since\s+(?P<date>\d{4}-\d{1,2}-\d{1,2})(?:[T ](?P<time>\d{1,2}:\d{2}(?::\d{2})?))?.*")
+_SINCE = re.compile(
+    r"(?P<unit>\w+)\s+since\s+(?P<date>\d{4}-\d{1,2}-\d{1,2})(?:[T ](?P<time>\d{1,2}:\d{2}(?::\d{2})?))?.*"
+)
 _PACKING = ("_FillValue", "missing_value", "scale_factor", "add_offset")
 _EPOCHS = ("%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 
@@ -70,8 +72,10 @@ class NetcdfForcing:
         if "ids" not in file:
             raise ForcingError(
                 f"{path.name} has no variable 'ids' that names its catchments",
-                file=path, has=", ".join(sorted(file)), hint="write the file as ngen needs it: string ids(catchment-id)",
-            )  # fmt: skip
+                file=path,
+                has=", ".join(sorted(file)),
+                hint="write the file as ngen needs it: string ids(catchment-id)",
+            )
         self.ids: Sequence[str] = [i.decode() if isinstance(i, bytes) else str(i) for i in file["ids"][:]]
         self.axis = _axis(file, path.name)
         shape = (len(self.ids), self.axis.count)
@@ -87,7 +91,9 @@ class NetcdfForcing:
                 has=", ".join(f"{n}{getattr(i, 'shape', '')}" for n, i in file.items()),
             )  # fmt: skip
         self.variables: Mapping[str, str] = {name: _units(name, item) for name, item in self._data.items()}
-        self._attributes = {name: {k: item.attrs[k] for k in _PACKING if k in item.attrs} for name, item in self._data.items()}
+        self._attributes = {
+            name: {k: item.attrs[k] for k in _PACKING if k in item.attrs} for name, item in self._data.items()
+        }
         #: Position in the file of variables that lie in one piece, as this machine has numbers.
         self._places: dict[str, int] = {
             name: item.id.get_offset()
@@ -130,13 +136,16 @@ class NetcdfForcing:
             last = first + 1
             while whole and last < len(rows) and rows[last] == rows[last - 1] + 1:
                 last += 1
-            view = memoryview(out[first:last]).cast("B")
+            view = memoryview(out[first:last].data).cast("B")
             position = place + (int(rows[first]) * steps + start) * size
             while len(view):
                 done = os.preadv(self._descriptor, [view], position)
                 if not done:
-                    raise ForcingError(f"{self.ref.path.name} is cut short", file=self.ref.path,
-                                       hint="copy or make the file again")
+                    raise ForcingError(
+                        f"{self.ref.path.name} is cut short",
+                        file=self.ref.path,
+                        hint="copy or make the file again",
+                    )
                 view, position = view[done:], position + done
             first = last
 
@@ -170,7 +179,10 @@ def _open(ref: ForcingRef) -> h5py.File:
 
 def _axis(file: h5py.File, name: str) -> TimeAxis:
     """The instants of the values."""
-    time = next((file[n] for n in ("Time", "time") if n in file and file[n].dtype.kind in "fiu" and file[n].size), None)
+    time = next(
+        (file[n] for n in ("Time", "time") if n in file and file[n].dtype.kind in "fiu" and file[n].size),
+        None,
+    )
     if time is None:
         raise ForcingError(f"{name} has no variable 'Time'", has=", ".join(sorted(file)),
                            hint="write the file as ngen needs it: Time(catchment-id, time)")  # fmt: skip
@@ -215,8 +227,11 @@ def time_axis(values: NDArray[Any], attributes: Mapping[str, str], name: str) ->
     elif "epoch_start" in attributes:
         epoch = _epoch(attributes["epoch_start"], name)
     if units not in _SECONDS:
-        raise ForcingError(f"{name}: the units {units!r} of Time are unknown", needed=", ".join(_SECONDS),
-                           hint="write 's' with an epoch_start, or 'seconds since 1970-01-01 00:00:00'")
+        raise ForcingError(
+            f"{name}: the units {units!r} of Time are unknown",
+            needed=", ".join(_SECONDS),
+            hint="write 's' with an epoch_start, or 'seconds since 1970-01-01 00:00:00'",
+        )
     if not np.isfinite(values.astype(np.float64)).all():
         raise ForcingError(f"{name}: Time has missing instants", hint="fill or make the file again")
     scale = _SECONDS[units]
@@ -226,8 +241,12 @@ def time_axis(values: NDArray[Any], attributes: Mapping[str, str], name: str) ->
     steps = np.unique(np.diff(instants))
     if len(instants) > 1 and (len(steps) != 1 or steps[0] <= 0):
         where = int(np.argmax(np.diff(instants) != np.diff(instants)[0])) + 1
-        raise ForcingError(f"{name}: Time is not equally spaced", at=f"value {where}",
-                           spacings=", ".join(f"{s} s" for s in steps[:4]), hint="sort it, fill gaps, drop doubles")
+        raise ForcingError(
+            f"{name}: Time is not equally spaced",
+            at=f"value {where}",
+            spacings=", ".join(f"{s} s" for s in steps[:4]),
+            hint="sort it, fill gaps, drop doubles",
+        )
     return TimeAxis(int(instants[0]), int(steps[0]) if len(steps) else 3600, len(instants))
 
 
@@ -238,8 +257,11 @@ def _epoch(text: str, name: str) -> float:
             return datetime.strptime(text.strip(), form).replace(tzinfo=UTC).timestamp()
         except ValueError:
             continue
-    raise ForcingError(f"{name}: cannot read the epoch {text!r} of Time", needed="MM/DD/YYYY HH:MM:SS",
-                       hint="correct the attribute epoch_start or units of Time")
+    raise ForcingError(
+        f"{name}: cannot read the epoch {text!r} of Time",
+        needed="MM/DD/YYYY HH:MM:SS",
+        hint="correct the attribute epoch_start or units of Time",
+    )
 
 
 def _units(name: str, item: h5py.Dataset) -> str:

@@ -57,9 +57,7 @@ class ForcingWriter:
         Name to units.
     """
 
-    def __init__(
-        self, path: Path, ids: Sequence[str], *, axis: TimeAxis, variables: Mapping[str, str] = AORC
-    ) -> None:
+    def __init__(self, path: Path, ids: Sequence[str], *, axis: TimeAxis, variables: Mapping[str, str] = AORC) -> None:
         if not ids or axis.count < 1:
             raise ForcingError("forcing needs a catchment and an instant", has=f"{len(ids)} x {axis.count}")
         if len(set(ids)) != len(ids):

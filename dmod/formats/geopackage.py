@@ -194,9 +194,7 @@ def _version(layout: _Layout) -> Version:
     return "v2.2" if "vpuid" in layout["divides"] and "vpu" not in network else "v2.0"
 
 
-def _flowpaths(
-    file: sqlite3.Connection, layout: _Layout, key: str, ids: Sequence[object]
-) -> Sequence[object]:
+def _flowpaths(file: sqlite3.Connection, layout: _Layout, key: str, ids: Sequence[object]) -> Sequence[object]:
     """The flowpath of each catchment: beside its id, else as the flowpaths tell."""
     if key == "divide_id" and "id" in layout["divides"]:
         return _columns(file, "divides", ["id"])[0]

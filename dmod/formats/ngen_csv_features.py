@@ -63,9 +63,7 @@ def open_catchments(
             has=",".join(fields)[:100],
         )
     times = _feature_times(paths, headed=True, partial=partial)
-    stack = _feature_stack(
-        paths, fields[2:], times.size, (chunks or {}).get(CATCHMENT), header=header, partial=partial
-    )
+    stack = _feature_stack(paths, fields[2:], times.size, (chunks or {}).get(CATCHMENT), header=header, partial=partial)
     return layers(fields[2:], stack, CATCHMENT, list(files), times)
 
 
@@ -78,9 +76,7 @@ def open_nexuses(
     """
     paths = list(files.values())
     times = _feature_times(paths, headed=False, partial=partial)
-    stack = _feature_stack(
-        paths, ["nexus_flow"], times.size, (chunks or {}).get(NEXUS), header=b"", partial=partial
-    )
+    stack = _feature_stack(paths, ["nexus_flow"], times.size, (chunks or {}).get(NEXUS), header=b"", partial=partial)
     return layers(["nexus_flow"], stack, NEXUS, list(files), times)
 
 
@@ -127,7 +123,7 @@ def _feature_stack(
     """All files as one lazy array, shape (column, feature, time)."""
     fitting = BLOCK_BYTES // (8 * max(1, count) * max(1, len(columns)))
     size = per_block or min(_BLOCK_FILES, max(1, fitting))
-    names = da.from_array(  # type: ignore[no-untyped-call]
+    names = da.from_array(
         np.array([str(path) for path in paths], dtype=object),
         chunks=len(paths) if size < 0 else size,
         name=False,

@@ -40,9 +40,7 @@ def open_nexus_netcdf(paths: Sequence[Path]) -> xr.Dataset:
     dataset = parts[0] if len(parts) == 1 else xr.concat(parts, NEXUS, join="exact")
     ids = dataset[NEXUS].values.tolist()
     if len(set(ids)) < len(ids):
-        raise OutputError(
-            "a nexus is in the NetCDF files twice", files=", ".join(str(path) for path in paths)
-        )
+        raise OutputError("a nexus is in the NetCDF files twice", files=", ".join(str(path) for path in paths))
     order = sorted(range(len(ids)), key=lambda index: by_number(ids[index]))
     return dataset if order == list(range(len(ids))) else dataset.isel({NEXUS: order})
 

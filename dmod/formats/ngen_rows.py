@@ -40,9 +40,7 @@ def tail(file: BinaryIO, path: Path, *, partial: bool) -> list[str]:
     end = file.read()
     if not end.endswith(b"\n"):
         if not partial:
-            raise OutputError(
-                f"{path.name} ends within a row: the run is partial", file=path, hint=PARTIAL_HINT
-            )
+            raise OutputError(f"{path.name} ends within a row: the run is partial", file=path, hint=PARTIAL_HINT)
         end = end[: end.rfind(b"\n") + 1]
     return end[:-1].rpartition(b"\n")[2].decode().split(",")
 
@@ -73,9 +71,7 @@ def parsed(rows: bytes, columns: Sequence[int]) -> Floats:
     return frame.to_numpy(np.float64)
 
 
-def layers(
-    columns: Sequence[str], stack: Any, dim: str, ids: Sequence[str], times: NDArray[Any]
-) -> xr.Dataset:
+def layers(columns: Sequence[str], stack: Any, dim: str, ids: Sequence[str], times: NDArray[Any]) -> xr.Dataset:
     """The layers of *stack* (column, feature, time) as variables."""
     variables = {name: ((dim, "time"), stack[index]) for index, name in enumerate(columns)}
     return xr.Dataset(variables, coords={dim: np.array(ids, dtype=object), "time": times})

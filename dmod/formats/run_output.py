@@ -99,13 +99,22 @@ def create(
         _reserve(partial)
     except OSError as problem:
         partial.unlink(missing_ok=True)
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            size = 8 * steps * sum(len(catchments) if v.dimension == "catchment-id" else len(nexuses) for v in variables)
-            raise RunError("the disk has no room for the outputs", needed=f"{size / 1e9:.3g} GB", file=path,
-                           hint="free some, choose another --output, or keep fewer output_variables") from problem
-        raise OutputError("the output file cannot be made", file=partial, reason=str(problem).splitlines()[0],
-                          hint="choose another --output") from problem
+        rows = sum(len(catchments) if v.dimension == "catchment-id" else len(nexuses) for v in variables)
+        raise _refusal(problem, path, 8 * steps * rows) from problem
     return Layout(partial, steps, offsets)
+
+
+def _refusal(problem: OSError, path: Path, size_bytes: int) -> RunError | OutputError:
+    """Why the file could not be made."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return RunError(
+            "the disk has no room for the outputs",
+            needed=f"{size_bytes / 1e9:.3g} GB",
+            file=path,
+            hint="free some, choose another --output, or keep fewer output_variables",
+        )
+    reason = str(problem).splitlines()[0]
+    return OutputError("the output file cannot be made", file=path, reason=reason, hint="choose another --output")
 
 
 def _lay_out(
@@ -172,7 +181,7 @@ def seal(layout: Layout, path: Path) -> None:
         file.attrs["dmod_status"] = _COMPLETE
     with layout.path.open("rb") as written:
         os.fsync(written.fileno())
-    os.replace(layout.path, path)
+    layout.path.replace(path)
 
 
 class RowWriter:
@@ -214,12 +223,16 @@ class RowWriter:
             for row, line in zip(rows, values, strict=True):
                 self._put(line, origin + int(row) * row_bytes)
         except OSError as problem:
-            raise RunError("the outputs cannot be written", file=self._layout.path, reason=problem.strerror,
-                           hint="free some room on the disk, then run again with --overwrite") from problem
+            raise RunError(
+                "the outputs cannot be written",
+                file=self._layout.path,
+                reason=problem.strerror,
+                hint="free some room on the disk, then run again with --overwrite",
+            ) from problem
 
     def _put(self, values: NDArray[np.float64], position: int) -> None:
         """All bytes of *values* at *position*."""
-        view = memoryview(values).cast("B")
+        view = memoryview(values.data).cast("B")
         while len(view):
             done = os.pwrite(self._file, view, position)
             view, position = view[done:], position + done

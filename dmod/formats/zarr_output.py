@@ -79,9 +79,7 @@ def _chunks(dataset: xr.Dataset) -> dict[str, int]:
     numbers = _CHUNK_BYTES // 8
     chunks = {time: min(dataset.sizes[time], _YEAR) for time in _TIMES if time in dataset.sizes}
     for time in list(chunks):
-        beside = {str(dim) for one in dataset.data_vars.values() if time in one.dims for dim in one.dims} - {
-            time
-        }
+        beside = {str(dim) for one in dataset.data_vars.values() if time in one.dims for dim in one.dims} - {time}
         for dim in beside:
             chunks[dim] = min(dataset.sizes[dim], max(1, numbers // max(1, chunks[time])))
         widest = max((chunks[dim] for dim in beside), default=1)

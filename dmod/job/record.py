@@ -107,5 +107,10 @@ def status_of(name: str, goal: Goal, events: Sequence[Event], progress: Progress
         facts.update(event.facts)
     last = events[-1] if events else None
     return Status(
-        name, last.state if last else State.REQUESTED, goal, last.message if last else "requested", progress, facts
+        name,
+        last.state if last else State.REQUESTED,
+        goal,
+        last.message if last else "requested",
+        progress,
+        facts,
     )

@@ -1,4 +1,4 @@
-"""The pre-flight check: does everything a run needs exist and fit together?
+"""The pre-flight check: everything a run needs must exist and fit together.
 
 `examine` joins hydrofabric, realization, configuration files, forcing and modules, and
 lists everything wrong at once. A `Case` comes out where nothing is: all parts read and
@@ -80,8 +80,15 @@ def _domain(question: Question) -> tuple[Domain | None, list[Finding]]:
             domain = domain.select(question.catchments)
     except DmodError as problem:
         facts = "; ".join(f"{k} {v}" for k, v in problem.facts.items())
-        return None, [Finding("error", "hydrofabric", problem.headline + (f" ({facts})" if facts else ""), file=file,
-                              remedy=problem.hint)]
+        return None, [
+            Finding(
+                "error",
+                "hydrofabric",
+                problem.headline + (f" ({facts})" if facts else ""),
+                file=file,
+                remedy=problem.hint,
+            )
+        ]
     found = [
         Finding("error" if p.severity == "error" else "warning" if p.severity == "warning" else "note",
                 "hydrofabric", p.message, file=file, ids=p.ids)
@@ -97,11 +104,27 @@ def _span(question: Question, realization: Realization) -> tuple[int, int, list[
     end_s = realization.span.end_s if question.end_s is None else question.end_s
     found = []
     if realization.span.interval_s != _STEP_S:
-        found.append(Finding("error", "interval", f"output_interval is {realization.span.interval_s} s, but models step "
-                             f"{_STEP_S} s", file=file, key="time.output_interval", remedy=f"set it to {_STEP_S}"))
+        found.append(
+            Finding(
+                "error",
+                "interval",
+                f"output_interval is {realization.span.interval_s} s, but models step {_STEP_S} s",
+                file=file,
+                key="time.output_interval",
+                remedy=f"set it to {_STEP_S}",
+            )
+        )
     if end_s < start_s:
-        found.append(Finding("error", "time", "the end lies before the start", file=file, key="time.end_time",
-                             remedy="end_time is the start of the last step: set it at or after start_time"))
+        found.append(
+            Finding(
+                "error",
+                "time",
+                "the end lies before the start",
+                file=file,
+                key="time.end_time",
+                remedy="end_time is the start of the last step: set it at or after start_time",
+            )
+        )
     return start_s, (end_s - start_s) // _STEP_S + 1, found
 
 
@@ -111,11 +134,28 @@ def _notes(realization: Realization, domain: Domain) -> list[Finding]:
     found = []
     have = set(domain.network.catchments)
     if stray := tuple(name for name in realization.overridden if name not in have):
-        found.append(Finding("warning", "stray-catchments", "the realization names catchments that are not run", file=file,
-                             key="catchments", ids=stray, remedy="remove them, or check their ids"))
+        found.append(
+            Finding(
+                "warning",
+                "stray-catchments",
+                "the realization names catchments that are not run",
+                file=file,
+                key="catchments",
+                ids=stray,
+                remedy="remove them, or check their ids",
+            )
+        )
     if realization.routing_config:
-        found.append(Finding("note", "routing", "routing is recorded, not run: flow at a nexus is what its own catchments "
-                             "give", file=file, key="routing", remedy="run t-route on the nexus outputs"))
+        found.append(
+            Finding(
+                "note",
+                "routing",
+                "routing is recorded, not run: flow at a nexus is what its own catchments give",
+                file=file,
+                key="routing",
+                remedy="run t-route on the nexus outputs",
+            )
+        )
     return found
 
 
@@ -143,9 +183,7 @@ def _groups(
     readers: dict[ForcingRef, list[int]] = defaultdict(list)
     for (_, ref), places in members.items():
         readers[ref] += places
-    answers = {
-        ref: examine_forcing(ref, [ids[p] for p in places], start_s, steps) for ref, places in readers.items()
-    }
+    answers = {ref: examine_forcing(ref, [ids[p] for p in places], start_s, steps) for ref, places in readers.items()}
     report = Report(tuple(f for answer in answers.values() for f in answer.report.findings))
     groups: list[CaseGroup] = []
     refs = list(answers)
@@ -183,7 +221,7 @@ def _structure(formulation: Formulation) -> Any:
     """What must be equal for catchments to share a chain: everything but values and file names."""
     return (
         tuple(
-            (m.kind, m.title, m.library, m.registration, m.python_type, tuple(sorted(m.aliases.items())), tuple(m.params))
+            (m.kind, m.title, m.library, m.registration, m.python_type, *sorted(m.aliases.items()), tuple(m.params))
             for m in formulation.modules
         ),
         formulation.main_output, formulation.outputs, formulation.headers,
@@ -199,7 +237,14 @@ def _columns(groups: list[CaseGroup]) -> tuple[list[Column], list[Finding]]:
         for column in group.chain.columns:
             other = seen.setdefault(column.header, column)
             if other.units != column.units:
-                found.append(Finding("error", "output-units", f"output {column.header!r} is in {other.units} for some "
-                                     f"catchments and in {column.units} for others", key="output_variables",
-                                     remedy="name one of them differently in output_header_fields"))
+                found.append(
+                    Finding(
+                        "error",
+                        "output-units",
+                        f"output {column.header!r} is in {other.units} for some "
+                        f"catchments and in {column.units} for others",
+                        key="output_variables",
+                        remedy="name one of them differently in output_header_fields",
+                    )
+                )
     return list(seen.values()), found

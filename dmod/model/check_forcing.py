@@ -110,8 +110,13 @@ def scan_forcing(
 def _as_finding(problem: DmodError, ref: ForcingRef) -> Finding:
     """An error that opening raised."""
     facts = "; ".join(f"{k} {v}" for k, v in problem.facts.items() if k not in ("file", "path"))
-    return Finding("error", "forcing-unreadable", problem.headline + (f" ({facts})" if facts else ""),
-                   file=str(problem.facts.get("file", ref.path)), remedy=problem.hint)
+    return Finding(
+        "error",
+        "forcing-unreadable",
+        problem.headline + (f" ({facts})" if facts else ""),
+        file=str(problem.facts.get("file", ref.path)),
+        remedy=problem.hint,
+    )
 
 
 def _names(source: ForcingSource) -> dict[str, tuple[str, str]]:
@@ -128,14 +133,32 @@ def _ids(source: ForcingSource, ids: Sequence[str]) -> list[Finding]:
     have = set(source.ids)
     found = []
     if missing := tuple(name for name in ids if name not in have):
-        trap = "; ngen would read the first catchment's weather without a word" if source.ref.provider == "NetCDF" else ""
-        found.append(Finding("error", "forcing-ids", f"{len(missing):,} of {len(ids):,} catchments have no forcing{trap}",
-                             file=str(source.ref.path), ids=missing, remedy="make forcing for them, or leave them out"))
+        trap = (
+            "; ngen would read the first catchment's weather without a word" if source.ref.provider == "NetCDF" else ""
+        )
+        found.append(
+            Finding(
+                "error",
+                "forcing-ids",
+                f"{len(missing):,} of {len(ids):,} catchments have no forcing{trap}",
+                file=str(source.ref.path),
+                ids=missing,
+                remedy="make forcing for them, or leave them out",
+            )
+        )
     if len(have) < len(source.ids):
         names, counts = np.unique(np.array(source.ids), return_counts=True)
-        found.append(Finding("error", "forcing-ids", "catchments stand in the forcing more than once",
-                             file=str(source.ref.path), key="ids", ids=tuple(names[counts > 1].tolist()),
-                             remedy="keep each once"))
+        found.append(
+            Finding(
+                "error",
+                "forcing-ids",
+                "catchments stand in the forcing more than once",
+                file=str(source.ref.path),
+                key="ids",
+                ids=tuple(names[counts > 1].tolist()),
+                remedy="keep each once",
+            )
+        )
     return found
 
 
@@ -144,20 +167,51 @@ def _time(source: ForcingSource, start_s: int, steps: int) -> list[Finding]:
     axis, file = source.axis, str(source.ref.path)
     needed = f"{_iso(start_s)} .. {_iso(start_s + steps * _STEP_S)}"
     if axis.step_s != _STEP_S and axis.count > 1:
-        return [Finding("error", "forcing-step", f"forcing comes every {axis.step_s} s, but steps are {_STEP_S} s", file=file,
-                        key="Time", remedy="resample it to hourly values")]
+        return [
+            Finding(
+                "error",
+                "forcing-step",
+                f"forcing comes every {axis.step_s} s, but steps are {_STEP_S} s",
+                file=file,
+                key="Time",
+                remedy="resample it to hourly values",
+            )
+        ]
     found = []
     if (start_s - axis.start_s) % _STEP_S:
-        found.append(Finding("error", "forcing-start", "the start time falls between two forcing values", file=file,
-                             key="time.start_time", remedy=f"start at a full step from {_iso(axis.start_s)}"))
+        found.append(
+            Finding(
+                "error",
+                "forcing-start",
+                "the start time falls between two forcing values",
+                file=file,
+                key="time.start_time",
+                remedy=f"start at a full step from {_iso(axis.start_s)}",
+            )
+        )
     if axis.start_s > start_s:
-        found.append(Finding("error", "forcing-late", f"forcing begins after the run: needed {needed}, has {axis}",
-                             file=file, key="time.start_time", remedy=f"start at {_iso(axis.start_s)} or later"))
+        found.append(
+            Finding(
+                "error",
+                "forcing-late",
+                f"forcing begins after the run: needed {needed}, has {axis}",
+                file=file,
+                key="time.start_time",
+                remedy=f"start at {_iso(axis.start_s)} or later",
+            )
+        )
     if axis.stop_s < start_s + steps * _STEP_S:
         last = _iso(axis.stop_s - _STEP_S)
-        found.append(Finding("error", "forcing-short", f"forcing ends before the run: needed {needed}, has {axis}; "
-                             "ngen dies in the hour where it ends", file=file, key="time.end_time",
-                             remedy=f"end at {last} (the start of the last step), or make more forcing"))
+        found.append(
+            Finding(
+                "error",
+                "forcing-short",
+                f"forcing ends before the run: needed {needed}, has {axis}; ngen dies in the hour where it ends",
+                file=file,
+                key="time.end_time",
+                remedy=f"end at {last} (the start of the last step), or make more forcing",
+            )
+        )
     return found
 
 
@@ -172,7 +226,12 @@ def _units(source: ForcingSource) -> list[Finding]:
 
 
 def _scan(
-    source: ForcingSource, ids: Sequence[str], variables: Sequence[str], span: tuple[int, int], *, every_value: bool
+    source: ForcingSource,
+    ids: Sequence[str],
+    variables: Sequence[str],
+    span: tuple[int, int],
+    *,
+    every_value: bool,
 ) -> list[Finding]:
     """Missing values and negative rain, block by block."""
     row_of = {name: row for row, name in enumerate(source.ids)}
@@ -232,8 +291,17 @@ def _told(
     found = []
     for name, rows in seen.items():
         when = _iso(source.axis.start_s + source.axis.step_s * min(rows.values()))
-        found.append(Finding("error" if severity == "error" else "warning", code, f"{name} {what}, first at {when}",
-                             file=str(source.ref.path), key=name, ids=tuple(source.ids[r] for r in rows), remedy=remedy))
+        found.append(
+            Finding(
+                "error" if severity == "error" else "warning",
+                code,
+                f"{name} {what}, first at {when}",
+                file=str(source.ref.path),
+                key=name,
+                ids=tuple(source.ids[r] for r in rows),
+                remedy=remedy,
+            )
+        )
     return found
 
 

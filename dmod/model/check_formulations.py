@@ -128,8 +128,14 @@ def _no_module(spec: ModuleSpec, modules: Mapping[str, ModuleType], file: str) -
 def _as_finding(problem: DmodError, code: str, file: str, ids: tuple[str, ...] = ()) -> Finding:
     """An error, as a finding."""
     facts = "; ".join(f"{k} {v}" for k, v in problem.facts.items())
-    return Finding("error", code, problem.headline + (f" ({facts})" if facts else ""), file=file, ids=ids,
-                   remedy=problem.hint)
+    return Finding(
+        "error",
+        code,
+        problem.headline + (f" ({facts})" if facts else ""),
+        file=file,
+        ids=ids,
+        remedy=problem.hint,
+    )
 
 
 def _parameters(
@@ -178,23 +184,34 @@ def _configs(
     return dict(batch.parameters), found
 
 
-def _paths(
-    setting: Setting, specs: Sequence[ModuleSpec], ids: Sequence[str]
-) -> tuple[dict[str, Any], list[Finding]]:
+def _paths(setting: Setting, specs: Sequence[ModuleSpec], ids: Sequence[str]) -> tuple[dict[str, Any], list[Finding]]:
     """Configuration files of a module that reads them itself: their paths, per catchment."""
     paths: list[str] = []
     found: list[Finding] = []
     for spec, name in zip(specs, ids, strict=True):
         path = "" if spec.init_config in _NO_CONFIG else setting.path(spec.init_config, name)
         if path and not Path(path).is_file():
-            found.append(Finding("error", "config-missing", f"{spec.title} configuration cannot be read: it is not there",
-                                 file=path, key="init_config", ids=(name,), remedy="make the file or correct init_config"))
+            found.append(
+                Finding(
+                    "error",
+                    "config-missing",
+                    f"{spec.title} configuration cannot be read: it is not there",
+                    file=path,
+                    key="init_config",
+                    ids=(name,),
+                    remedy="make the file or correct init_config",
+                )
+            )
         paths.append(path)
     return {"init_config": np.array(paths, dtype=object)}, found
 
 
 def _apply(
-    setting: Setting, module: ModuleType, specs: Sequence[ModuleSpec], ids: Sequence[str], values: dict[str, Any]
+    setting: Setting,
+    module: ModuleType,
+    specs: Sequence[ModuleSpec],
+    ids: Sequence[str],
+    values: dict[str, Any],
 ) -> list[Finding]:
     """Apply ``model_params``: one array per name over all catchments."""
     file = str(setting.directory.realization)
@@ -216,15 +233,29 @@ def _apply(
                 given = table.at[name, str(given.get("from") or key)] if table is not None else np.nan
             number = _number(given)
             if number is None:
-                found.append(Finding("error", "model-params", f"{spec.title} model_params {key} is {given!r}, not a number",
-                                     file=file, key=f"model_params.{key}", ids=(name,), remedy="give one number"))
+                found.append(
+                    Finding(
+                        "error",
+                        "model-params",
+                        f"{spec.title} model_params {key} is {given!r}, not a number",
+                        file=file,
+                        key=f"model_params.{key}",
+                        ids=(name,),
+                        remedy="give one number",
+                    )
+                )
                 number = np.nan
             numbers[i] = number
         if not module.apply(values, key, numbers):
             found.append(
-                Finding("error", "model-params", f"{specs[0].title} has no parameter {key!r}", file=file,
-                        key=f"model_params.{key}",
-                        remedy=f"it has: {', '.join(v.name for v in module.describe(specs[0]).parameters) or 'none'}")
+                Finding(
+                    "error",
+                    "model-params",
+                    f"{specs[0].title} has no parameter {key!r}",
+                    file=file,
+                    key=f"model_params.{key}",
+                    remedy=f"it has: {', '.join(v.name for v in module.describe(specs[0]).parameters) or 'none'}",
+                )
             )
     return found
 

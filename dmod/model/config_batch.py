@@ -103,7 +103,7 @@ def _texts(paths: Sequence[str]) -> tuple[dict[int, str], dict[int, Config]]:
     unread: dict[int, Config] = {}
     for place, path in enumerate(paths):
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb") as file:  # noqa: PTH123 - a Path per file costs more than the file
                 texts[place] = file.read().decode("utf-8", "replace").replace("\r\n", "\n")
         except OSError:
             unread[place] = read(ConfigSchema(()), Path(path))
@@ -121,7 +121,7 @@ def _pattern(schema: ConfigSchema, text: str, config: Config) -> _Pattern:
         elif key is None:
             lines.append(re.escape(left + "=") + "[^\n]*")
         elif key.kind in _NUMERIC:
-            value, bracket, unit = rest.partition("[")
+            _, bracket, unit = rest.partition("[")
             lines.append(re.escape(left + "=") + r"([^\[\n]*)" + re.escape(bracket + unit))
             keys.append(key)
         else:
@@ -147,12 +147,12 @@ def _numbers(
         table[key.name], bad = _lists(words) if key.kind == "numbers" else _column(words)
         low, high = key.bounds
         with np.errstate(invalid="ignore"):
-            outside = ~((table[key.name] >= low) & (table[key.name] <= high))
+            outside: NDArray[np.bool_] = np.asarray(~((table[key.name] >= low) & (table[key.name] <= high)))
         if key.kind == "integer":
             outside |= table[key.name] != np.floor(table[key.name])
         if key.kind == "numbers":
             # Padding is NaN and counts as nothing wrong.
-            outside = (outside & ~np.isnan(table[key.name])).any(axis=1)
+            outside = np.asarray((outside & ~np.isnan(table[key.name])).any(axis=1))
         odd |= bad | outside
     if schema.suspicious is not None and len(rows):
         odd |= schema.suspicious(table)
@@ -224,9 +224,9 @@ def _assembled(
     for i, place in enumerate(order):
         if place not in configs:
             column = columns[place]
-            here, there, _ = members.setdefault(id(column.table), ([], [], column.table))
-            here.append(i)
-            there.append(column.row)
+            rows = members.setdefault(id(column.table), ([], [], column.table))
+            rows[0].append(i)
+            rows[1].append(column.row)
     parts += [(np.array(here), np.array(there), values) for here, there, values in members.values()]
     full: dict[str, NDArray[np.float64]] = {}
     for key in schema.keys:

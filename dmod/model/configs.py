@@ -145,15 +145,24 @@ def parse(schema: ConfigSchema, text: str) -> Config:
         unit = unit.partition("]")[0].strip()
         if unit and key.kind == "number" and unit != key.unit and not _same(unit, key.unit):
             problems.append(
-                Problem(spelled, f"is written in [{unit}], but ngen reads it as [{key.unit}] and converts nothing",
-                        f"write the value in {key.unit}", fatal=False)
+                Problem(
+                    spelled,
+                    f"is written in [{unit}], but ngen reads it as [{key.unit}] and converts nothing",
+                    f"write the value in {key.unit}",
+                    fatal=False,
+                )
             )
     for key in schema.keys:
         if key.name in values:
             continue
         if key.default is None:
-            problems.append(Problem(key.name if not key.spellings else key.spellings[0],
-                                    "is missing and required", f"add {_wanted(key)}: {key.doc}"))
+            problems.append(
+                Problem(
+                    key.name if not key.spellings else key.spellings[0],
+                    "is missing and required",
+                    f"add {_wanted(key)}: {key.doc}",
+                )
+            )
         else:
             values[key.name] = key.default
     config = Config(values, raw, tuple(problems))

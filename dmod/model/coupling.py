@@ -201,9 +201,14 @@ def _doubles(known: _Known, file: str) -> list[Finding]:
             other = seen.get(alias) or ("the forcing" if alias in known.forcing else "")
             if other:
                 found.append(
-                    Finding("error", "output-twice", f"{spec.title} and {other} both give {alias!r}", file=file,
-                            key=f"variables_names_map.{output.name}",
-                            remedy="map one of them to another name in variables_names_map")
+                    Finding(
+                        "error",
+                        "output-twice",
+                        f"{spec.title} and {other} both give {alias!r}",
+                        file=file,
+                        key=f"variables_names_map.{output.name}",
+                        remedy="map one of them to another name in variables_names_map",
+                    )
                 )
             seen[alias] = spec.title
     return found
@@ -218,9 +223,14 @@ def _convert(source: str, target: str, policy: UnitsPolicy, place: str, file: st
     except UnitsError as problem:
         severity: Literal["error", "warning"] = "error" if policy == "strict" else "warning"
         return Conversion(), [
-            Finding(severity, "units", f"{place}: {problem.headline}; ngen warns and passes the raw value", file=file,
-                    key="variables_names_map",
-                    remedy="map a variable of the right kind, correct the units, or pass --units ngen to do as ngen does")
+            Finding(
+                severity,
+                "units",
+                f"{place}: {problem.headline}; ngen warns and passes the raw value",
+                file=file,
+                key="variables_names_map",
+                remedy="map a variable of the right kind, correct the units, or pass --units ngen to do as ngen does",
+            )
         ]
 
 
@@ -278,16 +288,27 @@ def _columns(known: _Known, file: str) -> tuple[list[Column], list[Finding]]:
         wanted = known.wanted(name)
         if wanted is None:
             found.append(
-                Finding("error", "output-unknown", f"no module of {spec.title} gives the output {name!r}", file=file,
-                        key="output_variables", remedy="name outputs of the modules, or leave output_variables out")
+                Finding(
+                    "error",
+                    "output-unknown",
+                    f"no module of {spec.title} gives the output {name!r}",
+                    file=file,
+                    key="output_variables",
+                    remedy="name outputs of the modules, or leave output_variables out",
+                )
             )
             continue
         source, units, doc = wanted
         if source.kind == "forcing":
             found.append(
-                Finding("warning", "forcing-echo", f"output {name!r} is forcing: as in ngen, each row holds the value "
-                        "of the next step", file=file, key="output_variables",
-                        remedy="read forcing from the forcing file instead")
+                Finding(
+                    "warning",
+                    "forcing-echo",
+                    f"output {name!r} is forcing: as in ngen, each row holds the value of the next step",
+                    file=file,
+                    key="output_variables",
+                    remedy="read forcing from the forcing file instead",
+                )
             )
         columns.append(Column(header, source, units, doc))
     return columns, found

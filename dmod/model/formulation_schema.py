@@ -111,8 +111,7 @@ def _parameter(value: Any) -> Any:
         "{text} is not a value for a model parameter",
         {
             "text": repr(value),
-            "remedy": "give a number, a list of numbers, or "
-            '{"source": "hydrofabric", "from": "<column of divides>"}',
+            "remedy": 'give a number, a list of numbers, or {"source": "hydrofabric", "from": "<column of divides>"}',
         },
     )
 

@@ -282,8 +282,6 @@ def _uncovered(keys: RealizationKeys, own: _Own, file: str) -> Iterator[Finding]
                     file, "global", remedy=f"add {key} under global",
                 )  # fmt: skip
             else:
-                yield Finding(
-                    "error", code, f"there is no {key}", file, "global", remedy=f"add {key} under global"
-                )
+                yield Finding("error", code, f"there is no {key}", file, "global", remedy=f"add {key} under global")
         for cat_id in own.bare[key]:
             yield Finding(severity, code, message, file, f"catchments.{cat_id}", (cat_id,), remedy)

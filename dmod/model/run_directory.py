@@ -114,9 +114,7 @@ def find_run_directory(
         nexus=points,
         realization=_realization(root, files, realization),
         outputs=root / "outputs" if outputs is None else Path(outputs).expanduser().absolute(),
-        troute=_troute(files)
-        if troute is None
-        else _named(root, troute, "t-route configuration", InputError),
+        troute=_troute(files) if troute is None else _named(root, troute, "t-route configuration", InputError),
         forcing=None if forcing is None else _named(root, forcing, "forcing", ForcingError),
     )
 
@@ -145,9 +143,7 @@ def _config(root: Path) -> Path:
         f"{root} is not a run directory: it has no folder config",
         looked_for=config,
         found=_listing(sorted(p.name + "/" * p.is_dir() for p in root.iterdir())),
-        hint=f"did you mean {near[0]}?"
-        if near
-        else "name the folder that holds config/, forcings/ and outputs/",
+        hint=f"did you mean {near[0]}?" if near else "name the folder that holds config/, forcings/ and outputs/",
     )
 
 
@@ -176,9 +172,7 @@ def _matching(files: Sequence[Path], pattern: str) -> list[Path]:
     return [path for path in files if fnmatch(path.name.lower(), pattern)]
 
 
-def _fabric(
-    root: Path, files: Sequence[Path], named: Path | None, nexus: Path | None
-) -> tuple[Path, Path | None]:
+def _fabric(root: Path, files: Sequence[Path], named: Path | None, nexus: Path | None) -> tuple[Path, Path | None]:
     """The hydrofabric, and the nexuses where they are a file of their own."""
     points = None if nexus is None else _named(root, nexus, "nexus file", HydrofabricError)
     if named is not None:
@@ -196,9 +190,7 @@ def _fabric(
     if packages:
         return packages[0], points
     collections = [path for path in files if path.suffix.lower() in _GEOJSON]
-    catchments = _matching(collections, "*catchment*.geojson") or _matching(
-        collections, "catchment_data*.json"
-    )
+    catchments = _matching(collections, "*catchment*.geojson") or _matching(collections, "catchment_data*.json")
     if len(catchments) == 1:
         return catchments[0], points or _nexus_beside(catchments[0])
     raise HydrofabricError(

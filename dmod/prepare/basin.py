@@ -205,9 +205,7 @@ def _described(directory: Path, drawn: BasinMap, axis: TimeAxis) -> Basin:
     )
 
 
-def _write_config(
-    basin: Basin, drawn: BasinMap, sites: Sites, *, rng: np.random.Generator, tell: Progress
-) -> None:
+def _write_config(basin: Basin, drawn: BasinMap, sites: Sites, *, rng: np.random.Generator, tell: Progress) -> None:
     """Write all but the forcing, and make the folders of a run directory."""
     config, hours = basin.geopackage.parent, basin.axis.count
     for folder in (config, basin.forcing.parent, basin.directory / "outputs" / "ngen"):

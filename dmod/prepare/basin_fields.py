@@ -27,9 +27,7 @@ class SmoothField:
     phase: Floats
 
     @classmethod
-    def draw(
-        cls, rng: np.random.Generator, wavelength_m: float, *, fields: int = 1, waves: int = 6
-    ) -> SmoothField:
+    def draw(cls, rng: np.random.Generator, wavelength_m: float, *, fields: int = 1, waves: int = 6) -> SmoothField:
         """Draw fields whose waves are about *wavelength_m* long, from half to twice.
 
         Parameters

@@ -265,9 +265,7 @@ def _network(basin: BasinMap, flowpaths: pd.DataFrame) -> pd.DataFrame:
         poi_id=_only(count, basin.gaged, _POI).astype("Int32"),
         hl_uri=_only(count, basin.gaged, f"gages-{basin.gage}"),
     )[list(_NETWORK)]
-    inlets = _nexuses(basin)[["id", "toid", "type", "vpuid", "poi_id"]].assign(
-        hf_source=_SOURCE, topo="fl-nex"
-    )
+    inlets = _nexuses(basin)[["id", "toid", "type", "vpuid", "poi_id"]].assign(hf_source=_SOURCE, topo="fl-nex")
     nexuses = inlets.reindex(columns=list(_NETWORK)).astype(rivers.dtypes.to_dict())
     return pd.concat([rivers, nexuses], ignore_index=True)
 

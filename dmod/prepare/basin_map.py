@@ -102,9 +102,7 @@ def _grow(catchments: int, rng: np.random.Generator) -> tuple[Terrain, Flowpaths
     raise ValueError(f"no basin of {catchments} catchments was found in 50 attempts")
 
 
-def _outlines(
-    rings: Rings, placed: list[Floats], catchments: int
-) -> tuple[tuple[bytes, ...], Floats, Floats]:
+def _outlines(rings: Rings, placed: list[Floats], catchments: int) -> tuple[tuple[bytes, ...], Floats, Floats]:
     """Polygons as WKB, their areas [km2] and centroids [m], shape (catchments, 2)."""
     order = np.lexsort((rings.area < 0, rings.polygon)).tolist()  # the outer ring before the holes
     parts: list[list[Floats]] = [[] for _ in range(catchments)]

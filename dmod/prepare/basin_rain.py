@@ -116,9 +116,7 @@ class Showers:
     peak: Floats
 
     @classmethod
-    def draw(
-        cls, rng: np.random.Generator, *, warmth: Floats, noon: float, box: tuple[float, float]
-    ) -> Showers:
+    def draw(cls, rng: np.random.Generator, *, warmth: Floats, noon: float, box: tuple[float, float]) -> Showers:
         """Showers of as many days as *warmth* has.
 
         Parameters

@@ -63,7 +63,9 @@ def size_run(*, catchments: int, steps: int, cores: int, workers: int | None = N
     if together:
         parts = count
     else:
-        parts = max(1, -(-work // _STEPS_PER_PART)) if count == 1 else max(
-            count * _PARTS_PER_WORKER, -(-work // _STEPS_PER_PART)
+        parts = (
+            max(1, -(-work // _STEPS_PER_PART))
+            if count == 1
+            else max(count * _PARTS_PER_WORKER, -(-work // _STEPS_PER_PART))
         )
     return Sizing(count, max(1, min(parts, catchments)), processes)

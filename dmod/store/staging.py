@@ -40,8 +40,8 @@ class Staging:
         old = self.target.with_name(self.target.name + ".replaced")
         if self.target.exists():
             shutil.rmtree(old, ignore_errors=True)
-            os.replace(self.target, old)
-        os.replace(self.path, self.target)
+            self.target.replace(old)
+        self.path.replace(self.target)
         shutil.rmtree(old, ignore_errors=True)
 
     def discard(self) -> None:
@@ -77,11 +77,15 @@ def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Stagi
     try:
         staging.path.mkdir(parents=True)
         (staging.path / _OWNER).write_text(
-            f"{socket.gethostname()} {os.getpid()}\nA run is writing here, or was stopped. Not complete; may be removed.\n"
+            f"{socket.gethostname()} {os.getpid()}\nA run writes here, or was stopped. Not complete; may be removed.\n"
         )
     except OSError as problem:
-        raise OutputError("the output directory cannot be made", directory=target, reason=problem.strerror,
-                          hint="choose another --output") from problem
+        raise OutputError(
+            "the output directory cannot be made",
+            directory=target,
+            reason=problem.strerror,
+            hint="choose another --output",
+        ) from problem
     return staging
 
 
@@ -96,11 +100,19 @@ def check_target(target: Path, *, overwrite: bool, ours: Sequence[str]) -> None:
         return
     shown = ", ".join(held[:5]) + (", …" if len(held) > 5 else "")
     if not overwrite:
-        raise OutputError("the output directory is not empty", directory=target, has=shown,
-                          hint="choose another --output, or pass --overwrite to replace earlier outputs")
+        raise OutputError(
+            "the output directory is not empty",
+            directory=target,
+            has=shown,
+            hint="choose another --output, or pass --overwrite to replace earlier outputs",
+        )
     if not set(held) & set(ours):
-        raise OutputError("the output directory holds no earlier outputs of ours, so it is not replaced",
-                          directory=target, has=shown, hint="choose another --output")
+        raise OutputError(
+            "the output directory holds no earlier outputs of ours, so it is not replaced",
+            directory=target,
+            has=shown,
+            hint="choose another --output",
+        )
 
 
 def _clear(partial: Path) -> None:
@@ -109,11 +121,19 @@ def _clear(partial: Path) -> None:
         return
     owner = partial / _OWNER
     if not owner.is_file():
-        raise OutputError("something that is not ours is in the way", path=partial, hint="move it, or choose another --output")
+        raise OutputError(
+            "something that is not ours is in the way",
+            path=partial,
+            hint="move it, or choose another --output",
+        )
     host, _, pid = owner.read_text().split("\n", 1)[0].partition(" ")
     if host == socket.gethostname() and pid.isdigit() and _alive(int(pid)):
-        raise OutputError("another run is writing there", directory=partial, process=pid,
-                          hint="wait for it, cancel it, or choose another --output")
+        raise OutputError(
+            "another run is writing there",
+            directory=partial,
+            process=pid,
+            hint="wait for it, cancel it, or choose another --output",
+        )
     shutil.rmtree(partial)
 
 

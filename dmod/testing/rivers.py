@@ -211,9 +211,7 @@ def tiny_run_directory(
     return path
 
 
-def run_here(
-    directory: Path, *, parts: int = 1, budget_bytes: int | None = None, units: str = "strict"
-) -> xr.Dataset:
+def run_here(directory: Path, *, parts: int = 1, budget_bytes: int | None = None, units: str = "strict") -> xr.Dataset:
     """Run a directory in this process, without a cluster; `dmod.run` is for everything else.
 
     Parameters
@@ -306,8 +304,12 @@ def _weather(given: Mapping[str, ArrayLike], hours: int) -> dict[str, NDArray[np
 def _write_netcdf(path: Path, values: Mapping[str, NDArray[np.float32]]) -> dict[str, str]:
     """Forcing in one file; gives the realization's entry."""
     axis = TimeAxis(int(START.timestamp()), _STEP_S, values["precip_rate"].shape[1])
-    write_forcing(path / "forcings" / "forcings.nc", CATCHMENTS, axis=axis,
-                  blocks=lambda start, stop: {name: block[start:stop] for name, block in values.items()})
+    write_forcing(
+        path / "forcings" / "forcings.nc",
+        CATCHMENTS,
+        axis=axis,
+        blocks=lambda start, stop: {name: block[start:stop] for name, block in values.items()},
+    )
     return {"path": "forcings/forcings.nc", "provider": "NetCDF"}
 
 

@@ -137,9 +137,7 @@ def job_card(status: Mapping[str, object]) -> str:
         _bar(shown, colour),
     ]
     if facts:
-        parts.append(
-            f'<dl style="display:flex;flex-wrap:wrap;gap:0.45em 1.7em;margin:0.6em 0 0">{facts}</dl>'
-        )
+        parts.append(f'<dl style="display:flex;flex-wrap:wrap;gap:0.45em 1.7em;margin:0.6em 0 0">{facts}</dl>')
     if shown["message"]:
         edge = colour if shown["tone"] == "bad" else "var(--jp-border-color1, rgba(128,128,128,.5))"
         parts.append(

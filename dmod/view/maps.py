@@ -62,9 +62,7 @@ def domain_map(
     axes.add_collection(PolyCollection(rings, facecolor=LAND, edgecolor=BORDER, linewidth=0.6))
     axes.add_collection(_rivers(flowpaths))
     if len(nexus):
-        axes.scatter(
-            nexus.geometry.x, nexus.geometry.y, s=9, color="white", edgecolor=RIVER, lw=0.8, zorder=3
-        )
+        axes.scatter(nexus.geometry.x, nexus.geometry.y, s=9, color="white", edgecolor=RIVER, lw=0.8, zorder=3)
     if gage is not None:
         _mark(axes, gage, _where(gage, divides, flowpaths, nexus))
     axes.margins(0.03)

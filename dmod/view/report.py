@@ -220,11 +220,7 @@ def _figures(figures: Mapping[str, Figure]) -> str:
             f'alt="{html.escape(alternative, quote=True)}">'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
-    return (
-        '<section aria-labelledby="figures">\n<h2 id="figures">Figures</h2>\n'
-        + "\n".join(shown)
-        + "\n</section>"
-    )
+    return '<section aria-labelledby="figures">\n<h2 id="figures">Figures</h2>\n' + "\n".join(shown) + "\n</section>"
 
 
 def _picture(figure: Figure) -> str:
@@ -248,8 +244,7 @@ def _facts(status: Mapping[str, object], facts: Mapping[str, str]) -> str:
     if not pairs:
         return ""
     rows = "\n".join(
-        f'<tr><th scope="row">{html.escape(label)}</th><td>{_inline(value)}</td></tr>'
-        for label, value in pairs
+        f'<tr><th scope="row">{html.escape(label)}</th><td>{_inline(value)}</td></tr>' for label, value in pairs
     )
     return (
         '<section aria-labelledby="facts">\n<h2 id="facts">What was run</h2>\n'

@@ -98,9 +98,9 @@ def _asset(name: str) -> str:
     """Text of one of the front end's files: in the installed package, else beside the sources."""
     here = Path(__file__).resolve()
     installed = here.parent / "static" / name
-    return (
-        installed if installed.is_file() else here.parents[2] / "jupyter_ext" / "widgets" / name
-    ).read_text(encoding="utf-8")
+    return (installed if installed.is_file() else here.parents[2] / "jupyter_ext" / "widgets" / name).read_text(
+        encoding="utf-8"
+    )
 
 
 @functools.cache

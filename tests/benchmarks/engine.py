@@ -111,7 +111,13 @@ def once(basin: Path, realization: Path, workers: int) -> dict[str, float]:
     with Memory() as memory:
         job = Session().run(basin, realization=realization, workers=workers, output=output).wait()
         wall = time.perf_counter() - began
-    return {"steps": job.progress.total, "wall_s": wall, "cpu_s": cpu_s() - before, "peak": memory.peak, **shares(job)}
+    return {
+        "steps": job.progress.total,
+        "wall_s": wall,
+        "cpu_s": cpu_s() - before,
+        "peak": memory.peak,
+        **shares(job),
+    }
 
 
 def cpu_s() -> float:
@@ -157,15 +163,22 @@ def tell(given: argparse.Namespace, runs: list[dict[str, float]], ngen: tuple[fl
     rate, per_cpu = middle["steps"] / middle["wall_s"], middle["steps"] / middle["cpu_s"]
     running = middle["steps"] / middle["running_s"]
     spent = middle["read_s"] + middle["compute_s"] + middle["write_s"]
-    print(f"{given.catchments:,} catchments x {given.days} days, {given.outputs} outputs, {given.workers} workers, "
-          f"median of {len(runs)}")
+    print(
+        f"{given.catchments:,} catchments x {given.days} days, {given.outputs} outputs, {given.workers} workers, "
+        f"median of {len(runs)}"
+    )
     print(f"{rate:.0f} catchment-steps/s")
     print(f"{running:.0f} catchment-steps/s while running (without check, start of workers, publishing)")
     print(f"{per_cpu:.0f} catchment-steps per CPU-second")
     print(f"wall {middle['wall_s']:.2f} s, of which running {middle['running_s']:.2f} s; CPU {middle['cpu_s']:.2f} s")
     print(f"peak memory {max(run['peak'] for run in runs) / 2**20:.0f} MiB")
-    print("of the work: " + ", ".join(f"{name} {middle[f'{key}_s'] / spent:.0%}" for name, key in
-                                      (("reading", "read"), ("computing", "compute"), ("writing", "write"))))
+    print(
+        "of the work: "
+        + ", ".join(
+            f"{name} {middle[f'{key}_s'] / spent:.0%}"
+            for name, key in (("reading", "read"), ("computing", "compute"), ("writing", "write"))
+        )
+    )
     print(f"{rate / ngen[0]:.0f} x one ngen process, {per_cpu / ngen[0]:.0f} x per CPU-second ({ngen[1]})")
     if hasattr(sys.stdout, "flush"):
         sys.stdout.flush()

@@ -46,9 +46,7 @@ def forest(down):
 
 
 #: Forests in which water flows to lower numbers, so that there is no circle.
-forests = (
-    st.integers(1, 40).flatmap(lambda n: st.tuples(*(st.integers(-1, i - 1) for i in range(n)))).map(forest)
-)
+forests = st.integers(1, 40).flatmap(lambda n: st.tuples(*(st.integers(-1, i - 1) for i in range(n)))).map(forest)
 
 #: 4 and 3 meet at nex-2, which flows into 2; 2 and 5 at nex-1 into 1; 1 leaves.
 RIVER = [
@@ -189,24 +187,16 @@ def test_selecting_what_is_not_there_names_what_is(tmp_path):
 
 def test_gages_are_found_by_number_where_flowpaths_are_not_known(tmp_path):
     bare = [(i, toid, area, None) for i, toid, area, _ in RIVER]
-    assert domain(bare, MEETINGS, tmp_path, gages={"01": "wb-5", "02": "wb-77"}).gages == {
-        "01": ("cat-5", "nex-1")
-    }
+    assert domain(bare, MEETINGS, tmp_path, gages={"01": "wb-5", "02": "wb-77"}).gages == {"01": ("cat-5", "nex-1")}
 
 
 @pytest.mark.parametrize(
     ("catchments", "nexuses", "severity", "text", "ids"),
     [
-        pytest.param(
-            [*RIVER, RIVER[0]], MEETINGS, "error", "catchments have one id", ("cat-1",), id="catchment twice"
-        ),
-        pytest.param(
-            RIVER, [*MEETINGS, MEETINGS[0]], "error", "nexuses have one id", ("nex-1",), id="nexus twice"
-        ),
+        pytest.param([*RIVER, RIVER[0]], MEETINGS, "error", "catchments have one id", ("cat-1",), id="catchment twice"),
+        pytest.param(RIVER, [*MEETINGS, MEETINGS[0]], "error", "nexuses have one id", ("nex-1",), id="nexus twice"),
         pytest.param(RIVER, MEETINGS[:2], "error", "lacks", ("cat-1",), id="nexus lost"),
-        pytest.param(
-            RIVER, [*MEETINGS, ("nex-1", "wb-3")], "error", "dendritic", ("nex-1",), id="two receivers"
-        ),
+        pytest.param(RIVER, [*MEETINGS, ("nex-1", "wb-3")], "error", "dendritic", ("nex-1",), id="two receivers"),
         pytest.param(
             [*RIVER, ("cat-6", "nex-9", 1.0, "wb-2")],
             MEETINGS,
@@ -223,24 +213,12 @@ def test_gages_are_found_by_number_where_flowpaths_are_not_known(tmp_path):
             ("cat-1", "cat-2"),
             id="circle",
         ),
-        pytest.param(
-            [("cat-1", "nex-9", None, "wb-1")], MEETINGS[2:], "error", "no area", ("cat-1",), id="no area"
-        ),
-        pytest.param(
-            [("cat-1", "nex-9", 0.0, "wb-1")], MEETINGS[2:], "error", "zero", ("cat-1",), id="zero area"
-        ),
-        pytest.param(
-            [("cat-1", "nex-9", -1, "wb-1")], MEETINGS[2:], "error", "zero", ("cat-1",), id="area below zero"
-        ),
-        pytest.param(
-            [*RIVER, ("cat-6", None, 1, "wb-6")], MEETINGS, "warning", "no nexus", ("cat-6",), id="nowhere"
-        ),
-        pytest.param(
-            [*RIVER, ("cat-6", "nex-9", 1, None)], MEETINGS, "warning", "flowpath", ("cat-6",), id="coastal"
-        ),
-        pytest.param(
-            RIVER, [*MEETINGS, ("nex-3", "wb-3")], "info", "contributing", ("nex-3",), id="dry nexus"
-        ),
+        pytest.param([("cat-1", "nex-9", None, "wb-1")], MEETINGS[2:], "error", "no area", ("cat-1",), id="no area"),
+        pytest.param([("cat-1", "nex-9", 0.0, "wb-1")], MEETINGS[2:], "error", "zero", ("cat-1",), id="zero area"),
+        pytest.param([("cat-1", "nex-9", -1, "wb-1")], MEETINGS[2:], "error", "zero", ("cat-1",), id="area below zero"),
+        pytest.param([*RIVER, ("cat-6", None, 1, "wb-6")], MEETINGS, "warning", "no nexus", ("cat-6",), id="nowhere"),
+        pytest.param([*RIVER, ("cat-6", "nex-9", 1, None)], MEETINGS, "warning", "flowpath", ("cat-6",), id="coastal"),
+        pytest.param(RIVER, [*MEETINGS, ("nex-3", "wb-3")], "info", "contributing", ("nex-3",), id="dry nexus"),
     ],
 )
 def test_problems_name_what_is_wrong_and_where(tmp_path, catchments, nexuses, severity, text, ids):

@@ -58,9 +58,7 @@ def test_a_simulation_in_other_units_is_converted():
 def test_finer_observations_are_compared_at_the_instants_of_the_run_and_that_is_told():
     found = evaluate(series([1, 2, 3]), series([1, 8, 8, 8, 2, 8, 8, 8, 3], freq="15min"))
     assert float(found.scores["nse"]) == pytest.approx(1.0)
-    assert found.notes == (
-        "sim is every 1 h, obs every 15 min: equal instants are compared, nothing is averaged",
-    )
+    assert found.notes == ("sim is every 1 h, obs every 15 min: equal instants are compared, nothing is averaged",)
 
 
 def test_what_was_assumed_while_reading_is_told_again():
@@ -144,9 +142,7 @@ def test_a_selected_place_names_the_evaluation():
         pytest.param(series([1, 2]), series([1, 2], units=""), "obs does not say what units", id="obs units"),
         pytest.param(series([1, 2], units="mm"), series([1, 2]), "do not measure the same", id="other thing"),
         pytest.param(series([1, 2]).rename(time="t"), series([1, 2]), "sim is not a series", id="no time"),
-        pytest.param(
-            series([1, 2]), series([1, 2]).drop_vars("time"), "obs has no instants", id="no instants"
-        ),
+        pytest.param(series([1, 2]), series([1, 2]).drop_vars("time"), "obs has no instants", id="no instants"),
         pytest.param(series([1, 2]).isel(time=[0, 0]), series([1, 2]), "an instant twice", id="twice"),
     ],
 )

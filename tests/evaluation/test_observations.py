@@ -101,16 +101,10 @@ def test_times_without_a_zone_are_utc_and_that_is_told(table):
 
 
 def test_a_zone_may_stand_in_the_header_or_in_a_column(table):
-    assert hours(read_observations(table("time (MST),flow [cms]\n2016-09-01 06:00,1\n"))) == [
-        "2016-09-01T13:00"
-    ]
-    assert hours(read_observations(table("time (UTC+01:30),flow [cms]\n2016-09-01 06:00,1\n"))) == [
-        "2016-09-01T04:30"
-    ]
+    assert hours(read_observations(table("time (MST),flow [cms]\n2016-09-01 06:00,1\n"))) == ["2016-09-01T13:00"]
+    assert hours(read_observations(table("time (UTC+01:30),flow [cms]\n2016-09-01 06:00,1\n"))) == ["2016-09-01T04:30"]
     # one o'clock comes twice when summer time ends
-    obs = read_observations(
-        table("datetime,tz_cd,flow [cfs]\n2016-11-06 01:00,MDT,1\n2016-11-06 01:00,MST,2\n")
-    )
+    obs = read_observations(table("datetime,tz_cd,flow [cfs]\n2016-11-06 01:00,MDT,1\n2016-11-06 01:00,MST,2\n"))
     assert hours(obs) == ["2016-11-06T07:00", "2016-11-06T08:00"]
     with pytest.raises(ObservationError, match=r"zone that is not known(.|\n)*local"):
         read_observations(table("time (local),flow [cms]\n2016-09-01 06:00,1\n"))
@@ -168,17 +162,13 @@ def test_a_repeated_row_counts_once_and_a_value_wins_over_a_gap(table):
 
 
 def test_two_values_for_one_instant_are_an_error(table):
-    with pytest.raises(
-        ObservationError, match=r"(?s)different values for one instant.*01T00:00:00Z.*1 and 3 m3 s-1"
-    ):
+    with pytest.raises(ObservationError, match=r"(?s)different values for one instant.*01T00:00:00Z.*1 and 3 m3 s-1"):
         read_observations(table("time,flow [cms]\n2016-09-01T00:00Z,1\n2016-09-01T00:00Z,3\n"))
 
 
 def test_sites_become_a_dimension_and_keep_their_zeros(table):
     obs = read_observations(
-        table(
-            "site_no,time,flow [cms]\n01073000,2016-09-01,1\n01073000,2016-09-02,2\n09112500,2016-09-02,3\n"
-        )
+        table("site_no,time,flow [cms]\n01073000,2016-09-01,1\n01073000,2016-09-02,2\n09112500,2016-09-02,3\n")
     )
     assert obs.dims == ("site", "time")
     assert obs.site.values.tolist() == ["01073000", "09112500"]

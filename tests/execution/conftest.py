@@ -37,7 +37,7 @@ def large(tmp_path_factory) -> Basin:
 
 @pytest.fixture
 def start(tmp_path) -> Iterator[Callable[..., Job]]:
-    """Start jobs whose outputs go to ``tmp_path / "out"``; those that are still under way at the end are cancelled."""
+    """Start jobs whose outputs go to ``tmp_path / "out"``; none goes on when the test is over."""
     session = Session()
 
     def begin(basin: Basin, **options: object) -> Job:
@@ -120,7 +120,7 @@ class Outside:
         worker = _start(
             *before, sys.executable, "-m", "distributed.cli.dask_worker", self.address, "--nthreads", "1",
             "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--local-directory", str(self.folder),
-            env=env,
+            folder=self.folder, env=env,
         )  # fmt: skip
         self.workers.append(worker)
         return worker
@@ -132,10 +132,10 @@ class Outside:
             process.wait()
 
 
-def _start(*command: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a silent process."""
+def _start(*command: str, folder: Path, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a silent process that works in *folder*."""
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical", **(env or {})},
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def _outside(folder: Path) -> Iterator[Outside]:
     file = folder / "scheduler.json"
     process = _start(
         sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
-        "--no-dashboard", "--scheduler-file", str(file),
+        "--no-dashboard", "--scheduler-file", str(file), folder=folder,
     )  # fmt: skip
     cluster = Outside(folder, process)
     try:

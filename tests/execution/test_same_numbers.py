@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
+from dmod.execution.plan import parts_of
 from dmod.schedule.sizing import Sizing
+from dmod.session import Session
 
 
 @pytest.fixture(scope="module")
 def whole(small, tmp_path_factory):
     """The small basin in one part, in this process."""
-    from dmod.session import Session
-
     job = Session().run(small.directory, output=tmp_path_factory.mktemp("whole") / "out").wait(120)
     assert (job.plan.sizing, len(job.plan.pieces)) == (Sizing(1, 1, False), 1)
     return job
@@ -36,14 +38,10 @@ def test_numbers_do_not_depend_on_the_number_of_parts(whole, small, start, value
     assert values(job) == values(whole)
 
 
-def test_numbers_do_not_depend_on_how_little_of_a_part_fits_into_memory(whole, small, start, values, monkeypatch):
+def test_numbers_do_not_depend_on_how_little_fits_into_memory(whole, small, start, values, monkeypatch):
     cut = []
 
     def sparing(plan, layout, stop_flag):
-        from dataclasses import replace
-
-        from dmod.execution.plan import parts_of
-
         cut.extend(replace(part, budget_bytes=50_000) for part in parts_of(plan, layout, stop_flag))
         return cut
 

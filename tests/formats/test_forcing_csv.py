@@ -127,9 +127,7 @@ def test_a_file_is_parsed_once_for_all_its_blocks_while_there_is_room(tmp_path, 
         write(tmp_path / f"cat-{number}.csv", rows(1, 2, 3, 4))
     parsed = []
     real = forcing_csv.parse
-    monkeypatch.setattr(
-        forcing_csv, "parse", lambda path, *rest: (parsed.append(path.stem), real(path, *rest))[1]
-    )
+    monkeypatch.setattr(forcing_csv, "parse", lambda path, *rest: (parsed.append(path.stem), real(path, *rest))[1])
     source = CsvForcing(ref(tmp_path, "{{id}}.csv"), ["cat-1", "cat-2"])
     for start in (0, 2):
         source.read("rain", np.array([0, 1]), start, start + 2)

@@ -118,7 +118,12 @@ def test_a_time_of_one_dimension_will_do(tmp_path):
     [
         pytest.param(HOURS, {"units": "fortnights"}, "'fortnights' of Time are unknown", id="units"),
         pytest.param(HOURS, {"units": "hours since last Tuesday"}, "of Time are unknown", id="CF units"),
-        pytest.param(HOURS, {"units": "h", "epoch_start": "1st of May"}, "cannot read the epoch '1st of May'", id="epoch"),
+        pytest.param(
+            HOURS,
+            {"units": "h", "epoch_start": "1st of May"},
+            "cannot read the epoch '1st of May'",
+            id="epoch",
+        ),
         pytest.param(HOURS, {"units": "hours since 2015-13-01"}, "cannot read the epoch", id="month 13"),
         pytest.param([0, 3600, 3600, 7200], {}, "not equally spaced", id="double"),
         pytest.param([0, 3600, 10800], {}, "not equally spaced", id="gap"),

@@ -87,9 +87,7 @@ def test_a_missing_row_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        pytest.param(
-            {"precip_rate": np.zeros((3, 4), np.float32)}, "just the variables", id="variables missing"
-        ),
+        pytest.param({"precip_rate": np.zeros((3, 4), np.float32)}, "just the variables", id="variables missing"),
         pytest.param({n: np.zeros((3, 5), np.float32) for n in AORC}, "does not fit", id="an hour too many"),
         pytest.param({n: np.zeros((4, 4), np.float32) for n in AORC}, "does not fit", id="a row too many"),
     ],

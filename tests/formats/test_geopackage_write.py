@@ -12,9 +12,7 @@ import pytest
 from dmod.errors import HydrofabricError
 from dmod.formats.geopackage_write import write_geopackage
 
-POINTS = pd.DataFrame(
-    {"id": ["nex-1", "nex-2"], "geom": [struct.pack("<BIdd", 1, 1, x, 7.0) for x in (3.0, 4.0)]}
-)
+POINTS = pd.DataFrame({"id": ["nex-1", "nex-2"], "geom": [struct.pack("<BIdd", 1, 1, x, 7.0) for x in (3.0, 4.0)]})
 TABLE = pd.DataFrame({"divide_id": ["cat-1"], "mean.elevation": [246395.0]})
 EMPTY = pd.DataFrame({"lake_id": pd.Series([], dtype="float64"), "geom": pd.Series([], dtype=object)})
 

@@ -189,12 +189,8 @@ def test_several_gages_in_one_cell_are_told_apart_and_keep_their_zeros(tmp_path)
         pytest.param([("cat-1", 1.0)], [], "divide_id, areasqkm", "no column 'toid'", id="no toid"),
         pytest.param([("cat-1", "nex-1")], [], "divide_id, toid", "no column 'areasqkm'", id="no area"),
         pytest.param([("nex-1", 1.0)], [], "toid, areasqkm", "no column 'divide_id'", id="no id"),
-        pytest.param(
-            [("cat-1", "nex-1", 1.0)], None, "divide_id, toid, areasqkm", "no layer 'nexus'", id="no nexus"
-        ),
-        pytest.param(
-            [("wb-1", "nex-1", 1.0)], [], "divide_id, toid, areasqkm", "flowpath ids", id="flowpath ids"
-        ),
+        pytest.param([("cat-1", "nex-1", 1.0)], None, "divide_id, toid, areasqkm", "no layer 'nexus'", id="no nexus"),
+        pytest.param([("wb-1", "nex-1", 1.0)], [], "divide_id, toid, areasqkm", "flowpath ids", id="flowpath ids"),
         pytest.param([(None, "nex-1", 1.0)], [], "divide_id, toid, areasqkm", "no id", id="null id"),
         pytest.param([(101.0, "nex-1", 1.0)], [], "divide_id, toid, areasqkm", "not runnable", id="numeric"),
     ],

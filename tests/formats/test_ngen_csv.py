@@ -135,8 +135,6 @@ def test_files_with_many_catchments_hold_what_single_files_hold(data, folder, ch
 def test_nexus_netcdf_holds_what_nexus_csv_prints(data, tmp_path, folder):
     expected = data / "ngen-reference/gauge_01073000/expected"
     write_ngen(open_outputs(expected / folder), tmp_path, columns={})
-    printed = {
-        name: text for name, text in files(expected / "per_feature").items() if name.startswith("nex-")
-    }
+    printed = {name: text for name, text in files(expected / "per_feature").items() if name.startswith("nex-")}
     assert len(printed) == 3
     assert files(tmp_path) == printed

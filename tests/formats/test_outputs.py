@@ -159,9 +159,7 @@ def test_zarr_chunks_hold_about_16_mb(tmp_path):
     hours = np.datetime64("2020-01-01T00", "ns") + np.arange(8784) * np.timedelta64(1, "h")
     ids = np.array([f"cat-{i}" for i in range(300)], dtype=object)
     grid = da.zeros((300, 8784), chunks=(7, 8784))
-    write_zarr(
-        xr.Dataset({"Q_OUT": (FEATURE, grid)}, {"catchment-id": ids, "time": hours}), tmp_path / "run.zarr"
-    )
+    write_zarr(xr.Dataset({"Q_OUT": (FEATURE, grid)}, {"catchment-id": ids, "time": hours}), tmp_path / "run.zarr")
     assert zarr.open_array(tmp_path / "run.zarr/Q_OUT").chunks == (227, 8784)  # 227 * 8784 * 8 = 15.95e6
 
 
@@ -216,9 +214,7 @@ def test_opening_reads_the_ends_of_one_file_and_computing_reads_what_is_asked(
     river, tmp_path, bytes_read, monkeypatch, grouping
 ):
     monkeypatch.setattr("dmod.formats.ngen_rows._TAIL_BYTES", 512)
-    long = xr.concat(
-        [river.assign_coords(time=river["time"] + np.timedelta64(4 * n, "h")) for n in range(500)], "time"
-    )
+    long = xr.concat([river.assign_coords(time=river["time"] + np.timedelta64(4 * n, "h")) for n in range(500)], "time")
     write_ngen(long, tmp_path, grouping=grouping)
     outputs = open_outputs(tmp_path, chunks={"catchment-id": 1, "nexus-id": 1, "time": 10})
     catchments = 1 if grouping == "per_feature" else 3

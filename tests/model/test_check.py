@@ -123,7 +123,13 @@ def test_an_unparsable_time_is_caught(run):
 
 def test_the_roughness_length_without_m_is_caught(run):
     for n in range(1, 9):
-        line(run, "PET", "momentum_transfer_roughness_length_m", "momentum_transfer_roughness_length=0.1", cat=f"cat-{n}")
+        line(
+            run,
+            "PET",
+            "momentum_transfer_roughness_length_m",
+            "momentum_transfer_roughness_length=0.1",
+            cat=f"cat-{n}",
+        )
     case, report = examined(run)
     assert case is not None
     assert [f.ids for f in report.warnings] == [(f"cat-{n}",) for n in range(1, 9)]
@@ -170,9 +176,17 @@ def test_a_config_without_a_required_key_says_what_to_add(run):
         ("CFE", "soil_params.smcmax=1.4", "CFE soil_params.smcmax is 1.4, outside 1e-300 to 1"),
         ("CFE", "giuh_ordinates=0.5,half", "CFE giuh_ordinates is '0.5,half', which is not a number"),
         ("CFE", "surface_partitioning_scheme=TOPMODEL", "CFE surface_partitioning_scheme is 'TOPMODEL'"),
-        ("CFE", "forcing_file=./f.csv", "CFE forcing_file names a file, but forcing comes from the realization"),
+        (
+            "CFE",
+            "forcing_file=./f.csv",
+            "CFE forcing_file names a file, but forcing comes from the realization",
+        ),
         ("PET", "pet_method=6", "PET pet_method is '6'"),
-        ("PET", "surface_shortwave_albedo=high", "PET surface_shortwave_albedo is 'high', which is not a number"),
+        (
+            "PET",
+            "surface_shortwave_albedo=high",
+            "PET surface_shortwave_albedo is 'high', which is not a number",
+        ),
     ],
 )
 def test_a_value_that_is_none(run, name, text, message):
@@ -306,7 +320,10 @@ def test_units_that_do_not_convert_are_refused_unless_ngens_way_is_asked_for(run
 def test_units_nobody_knows_are_refused_where_they_are_read_only(run):
     weather(run, lambda file: file["precip_rate"].attrs.__setitem__("units", np.bytes_("buckets")))
     _, report = examined(run)
-    assert {(f.severity, f.code) for f in report.findings} == {("warning", "forcing-units"), ("error", "units")}
+    assert {(f.severity, f.code) for f in report.findings} == {
+        ("warning", "forcing-units"),
+        ("error", "units"),
+    }
 
 
 def test_units_are_converted_once_per_link(run):
@@ -357,7 +374,9 @@ def test_an_unknown_module_lists_what_there_is(run):
     edit(
         run,
         lambda r: module(r, CFE).update(
-            model_type_name="TOPMODEL", library_file="libtopmodelbmi.so", registration_function="register_bmi_topmodel"
+            model_type_name="TOPMODEL",
+            library_file="libtopmodelbmi.so",
+            registration_function="register_bmi_topmodel",
         ),
     )
     found = error(run, "module-unavailable")
@@ -367,7 +386,12 @@ def test_an_unknown_module_lists_what_there_is(run):
 
 
 def test_a_python_class_that_is_not_there(run):
-    params = {"model_type_name": "lstm", "python_type": "no_such_package.Lstm", "init_config": "", "main_output_variable": "q"}
+    params = {
+        "model_type_name": "lstm",
+        "python_type": "no_such_package.Lstm",
+        "init_config": "",
+        "main_output_variable": "q",
+    }
     edit(run, lambda r: r["global"].update(formulations=[{"name": "bmi_python", "params": params}]))
     found = error(run, "module")
     assert "no_such_package.Lstm cannot be imported" in found.message
@@ -467,7 +491,10 @@ def test_parameters_from_the_hydrofabric_are_looked_up_by_catchment(run):
         run, "ALTER TABLE divides ADD COLUMN ksat REAL",
         "UPDATE divides SET ksat = 1e-6 * CAST(substr(divide_id, 5) AS INTEGER)",
     )  # fmt: skip
-    edit(run, lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "ksat"}}))
+    edit(
+        run,
+        lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "ksat"}}),
+    )
     case, report = examined(run)
     assert report.ok, str(report)
     numbers = [int(name.removeprefix("cat-")) for name in case.domain.network.catchments]
@@ -485,7 +512,10 @@ def test_without_from_the_column_has_the_parameters_own_name(run):
 
 
 def test_a_column_the_hydrofabric_lacks_names_one_like_it(run):
-    edit(run, lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "areasqkn"}}))
+    edit(
+        run,
+        lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "areasqkn"}}),
+    )
     found = error(run, "model-params")
     assert "has no column 'areasqkn'" in found.message
     assert "areasqkm" in found.message
@@ -496,12 +526,18 @@ def test_a_column_with_a_hole_is_refused_for_the_catchment_that_has_it(run):
         run, "ALTER TABLE divides ADD COLUMN ksat REAL", "UPDATE divides SET ksat = 1e-6",
         "UPDATE divides SET ksat = NULL WHERE divide_id = 'cat-4'",
     )  # fmt: skip
-    edit(run, lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "ksat"}}))
+    edit(
+        run,
+        lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "ksat"}}),
+    )
     assert error(run, "model-params").ids == ("cat-4",)
 
 
 def test_a_column_of_text_is_refused_for_every_catchment(run):
-    edit(run, lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "toid"}}))
+    edit(
+        run,
+        lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "toid"}}),
+    )
     _, report = examined(run)
     assert len(report.errors) == 8
     assert all(f.code == "model-params" and "not a number" in f.message for f in report.errors)
@@ -525,7 +561,10 @@ def test_a_parameter_outside_its_bounds_is_refused_like_one_in_a_file(run, given
 
 
 def test_a_cycle_in_the_network(run):
-    sql(run, "UPDATE nexus SET toid = (SELECT id FROM divides WHERE toid = nexus.id LIMIT 1) WHERE toid LIKE 'wb-%'")
+    sql(
+        run,
+        "UPDATE nexus SET toid = (SELECT id FROM divides WHERE toid = nexus.id LIMIT 1) WHERE toid LIKE 'wb-%'",
+    )
     found = error_of(run, "flow in a circle")
     assert found.ids
 
@@ -583,7 +622,13 @@ def test_ten_things_wrong_are_ten_things_listed(run):
     line(run, "CFE", "soil_params.b", "soil_params.b=four", cat="cat-3")
     (configs / "CFE" / "cat-4.ini").unlink()
     line(run, "PET", "pet_method", "pet_method=9", cat="cat-5")
-    line(run, "PET", "momentum_transfer_roughness_length_m", "momentum_transfer_roughness_length=0.1", cat="cat-6")
+    line(
+        run,
+        "PET",
+        "momentum_transfer_roughness_length_m",
+        "momentum_transfer_roughness_length=0.1",
+        cat="cat-6",
+    )
 
     def spoil(file: h5py.File) -> None:
         file["ids"][6] = "cat-70"
@@ -680,7 +725,12 @@ def test_what_ngen_ran_has_no_errors(data):
 @pytest.mark.parametrize("seed", range(40))
 def test_damage_to_any_file_is_a_finding_or_harmless(run, seed):
     rng = np.random.default_rng(seed)
-    places = ("config/basin.gpkg", "config/realization.json", "forcings/forcings.nc", "config/cat_config/CFE/cat-2.ini")
+    places = (
+        "config/basin.gpkg",
+        "config/realization.json",
+        "forcings/forcings.nc",
+        "config/cat_config/CFE/cat-2.ini",
+    )
     path = run / places[seed % 4]
     content = bytearray(path.read_bytes())
     for place in rng.integers(0, len(content), 20):

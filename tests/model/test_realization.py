@@ -209,9 +209,7 @@ def test_all_that_is_wrong_is_said_at_once(read):
     whole["global"]["formulations"][0]["params"]["modules"][0]["params"]["uses_forcing_file"] = True
     whole["global"]["forcing"]["provider"] = "GRIB"
     whole["output"] = {"nexus": {"format": "zarr"}}
-    whole["catchments"] = {
-        "cat-7": {"formulations": [{"name": "tshirt_c", "params": {}}], "forcing": {"path": "a"}}
-    }
+    whole["catchments"] = {"cat-7": {"formulations": [{"name": "tshirt_c", "params": {}}], "forcing": {"path": "a"}}}
     realization, report = read(whole)
     assert realization is None
     modules = "global.formulations[0].params.modules"
@@ -254,9 +252,7 @@ def test_keys_that_ngen_removed_are_errors_at_any_level_but_empty_is_fine(read, 
 
 
 def test_of_equal_keys_the_first_counts_as_in_ngen(read):
-    text = json.dumps(GOOD).replace(
-        '"output_interval": 3600', '"output_interval": 3600, "output_interval": 60'
-    )
+    text = json.dumps(GOOD).replace('"output_interval": 3600', '"output_interval": 3600, "output_interval": 60')
     realization, report = read(text)
     assert realization.interval_s == 3600
     found = only(report)
@@ -432,9 +428,7 @@ def test_outputs_that_ngen_refuses_are_errors(read, extra, code):
 
 
 def test_no_provider_means_csv_and_null_needs_no_path(read):
-    realization, report = read(
-        changed("global", "forcing", value={"path": "a", "file_pattern": ".*{{id}}.*.csv"})
-    )
+    realization, report = read(changed("global", "forcing", value={"path": "a", "file_pattern": ".*{{id}}.*.csv"}))
     assert report.ok
     assert realization.forcing("cat-1") == ForcingEntry("a", "CsvPerFeature", ".*{{id}}.*.csv")
     realization, report = read(changed("global", "forcing", value={"provider": "NullForcingProvider"}))
@@ -551,9 +545,7 @@ OBSOLETE = {"test_realization_config.json", "ngen_cal_example_realization_config
 def realizations(folder: Path) -> list[Path]:
     """All realizations of the real data."""
     places = ("configs/realization", "configs/ngiab_golden/realization", "ngen-reference")
-    return sorted(
-        p for place in places for p in (folder / place).rglob("*.json") if "partitions" not in p.name
-    )
+    return sorted(p for place in places for p in (folder / place).rglob("*.json") if "partitions" not in p.name)
 
 
 def test_every_real_realization_can_be_read_but_for_two_older_than_bmi(data):
@@ -616,9 +608,7 @@ def test_overrides_of_ngen_that_repeat_global_are_the_global_object(data):
     realization, _ = read_realization(path)
     assert realization.overridden == ("cat-27", "cat-52", "cat-67")
     assert realization.formulation("cat-27") is realization.default_formulation
-    assert realization.forcing("cat-67").path == (
-        "./data/forcing/cat-67_2015-12-01 00_00_00_2015-12-30 23_00_00.csv"
-    )
+    assert realization.forcing("cat-67").path == ("./data/forcing/cat-67_2015-12-01 00_00_00_2015-12-30 23_00_00.csv")
 
 
 def test_overrides_of_dmod_without_forcing_get_that_of_global(data):

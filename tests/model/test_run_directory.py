@@ -152,9 +152,7 @@ def test_two_routing_files_of_equal_rank_are_nobodys_guess(run):
     assert find_run_directory(run).troute is None
 
 
-@pytest.mark.parametrize(
-    ("case", "fabric"), [("gauge_01073000", "gauge_01073000.gpkg"), ("n20", "synth.gpkg")]
-)
+@pytest.mark.parametrize(("case", "fabric"), [("gauge_01073000", "gauge_01073000.gpkg"), ("n20", "synth.gpkg")])
 def test_what_ngen_ran_is_found(data, case, fabric):
     found = find_run_directory(data / "ngen-reference" / case)
     assert found.hydrofabric.name == fabric

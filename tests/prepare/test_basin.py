@@ -100,9 +100,7 @@ def test_water_flows_to_the_outlet(basin, layers):
     assert (below == "wb-0").sum() == 1
     assert (further["hydroseq"].to_numpy() < seen["hydroseq"].to_numpy()).all()
     assert (further["order"].to_numpy() >= seen["order"].to_numpy()).all()
-    own = flowpaths["areasqkm"] + seen["tot_drainage_areasqkm"].groupby(below).sum().reindex(
-        flowpaths.index
-    ).fillna(0)
+    own = flowpaths["areasqkm"] + seen["tot_drainage_areasqkm"].groupby(below).sum().reindex(flowpaths.index).fillna(0)
     np.testing.assert_allclose(own, flowpaths["tot_drainage_areasqkm"])
     assert flowpaths["tot_drainage_areasqkm"].max() == pytest.approx(basin.area_km2)
 
@@ -121,9 +119,7 @@ def test_catchments_cover_the_basin_without_gaps_or_overlaps(basin, layers):
 
 
 def test_flowpaths_end_in_their_nexus(layers):
-    ends = gpd.GeoSeries.from_xy(
-        *zip(*(line.coords[-1] for line in layers["flowpaths"].geometry), strict=True)
-    )
+    ends = gpd.GeoSeries.from_xy(*zip(*(line.coords[-1] for line in layers["flowpaths"].geometry), strict=True))
     nexus = layers["nexus"].set_index("id").geometry
     expected = gpd.GeoSeries(nexus.loc[layers["flowpaths"]["toid"]].to_numpy())
     assert ends.distance(expected).max() == 0

@@ -78,9 +78,7 @@ def test_rain_without_units_or_in_others_is_refused(evaluation):
 
 
 def test_one_place_of_several_is_drawn():
-    both = xr.concat(
-        [series(np.arange(72)), series(np.arange(72) * 2)], pd.Index(["a", "b"], name="nexus-id")
-    )
+    both = xr.concat([series(np.arange(72)), series(np.arange(72) * 2)], pd.Index(["a", "b"], name="nexus-id"))
     found = evaluate(both, both)
     assert max(hydrograph(found, place="b").axes[0].lines[0].get_ydata()) == 142
     with pytest.raises(SelectionError, match=r"one place(.|\n)*place='a'"):
@@ -91,9 +89,7 @@ def test_one_place_of_several_is_drawn():
 
 def test_a_line_is_not_drawn_across_a_gap():
     times = TIMES.delete(slice(20, 40))
-    line = (
-        hydrograph(evaluate(series(range(52), times=times), series(range(52), times=times))).axes[0].lines[0]
-    )
+    line = hydrograph(evaluate(series(range(52), times=times), series(range(52), times=times))).axes[0].lines[0]
     assert np.flatnonzero(np.isnan(line.get_ydata())).tolist() == [20]
 
 

@@ -75,9 +75,7 @@ def test_a_bare_run_has_a_report(write):
 
 
 def test_scores_are_shown_with_units_and_what_is_perfect(write):
-    page = write(
-        evaluation=evaluate(series([1.1, 2.2, 3.3]), series([1, 2, 3]), name="nex-1 against 01073000")
-    )
+    page = write(evaluation=evaluate(series([1.1, 2.2, 3.3]), series([1, 2, 3]), name="nex-1 against 01073000"))
     assert "nex-1 against 01073000" in page.text
     assert "+10.0 %" in page.text
     assert "PBIAS, perfect is 0" in page.text
@@ -116,9 +114,7 @@ def test_the_page_asks_for_nothing_outside(write):
 
 
 def test_a_failure_is_told(write):
-    page = write(
-        status={"state": "failed", "fraction": 0.43, "message": "ForcingError: <no> rain\n  -> derive it"}
-    )
+    page = write(status={"state": "failed", "fraction": 0.43, "message": "ForcingError: <no> rain\n  -> derive it"})
     assert "failed at 43 %" in page.text
     assert "ForcingError: <no> rain\n  -> derive it" in page.text
 

@@ -22,8 +22,22 @@ __all__ = ["PythonModule"]
 
 Block = NDArray[np.float64]
 _STEP_S = 3600.0
-_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "m": 60.0, "min": 60.0, "minutes": 60.0,
-            "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "hours": 3600.0, "d": 86400.0, "day": 86400.0, "days": 86400.0}
+_SECONDS = {
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "minutes": 60.0,
+    "h": 3600.0,
+    "hr": 3600.0,
+    "hour": 3600.0,
+    "hours": 3600.0,
+    "d": 86400.0,
+    "day": 86400.0,
+    "days": 86400.0,
+}
 
 
 def _model_class(spec: ModuleSpec) -> Any:
@@ -42,10 +56,15 @@ def _model_class(spec: ModuleSpec) -> Any:
             reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
             hint="install its package in this environment, and on every Dask worker",
         ) from problem
-    lacking = [m for m in ("initialize", "update", "get_value", "set_value", "get_input_var_names") if not hasattr(found, m)]
+    lacking = [
+        m for m in ("initialize", "update", "get_value", "set_value", "get_input_var_names") if not hasattr(found, m)
+    ]
     if lacking:
-        raise ConfigError(f"{spec.python_type} does not follow bmipy", missing=", ".join(lacking),
-                          hint="derive it from bmipy.Bmi and implement all of it")
+        raise ConfigError(
+            f"{spec.python_type} does not follow bmipy",
+            missing=", ".join(lacking),
+            hint="derive it from bmipy.Bmi and implement all of it",
+        )
     return found
 
 
@@ -102,7 +121,7 @@ class PythonModule:
     def build(cls, spec: ModuleSpec, parameters: Parameters, size: int) -> Self:
         """One initialized instance per catchment, parameters set."""
         kind = _model_class(spec)
-        paths: Sequence[Any] = parameters.get("init_config", np.array([""] * size, dtype=object))
+        paths: NDArray[Any] = parameters.get("init_config", np.array([""] * size, dtype=object))
         models = []
         for i in range(size):
             model = kind()
@@ -170,4 +189,3 @@ def _one(model: Any, name: str) -> float:
     if dest.shape != (1,):
         raise InputError(f"{name} holds {dest.size} values, but catchments exchange one")
     return float(dest[0])
-

@@ -51,15 +51,28 @@ def _inspect(config: Config) -> Iterator[Problem]:
     if v.get("aet_rootzone") == 1.0:
         yield from _inspect_rootzone(config)
     if v.get("is_sft_coupled") == 1.0 and scheme == 1.0 and math.isnan(v.get("ice_content_threshold", _NONE)):
-        yield Problem("ice_content_threshold", "is missing and is_sft_coupled requires it", "add ice_content_threshold=")
-    if "gw_storage" in order and "max_gw_storage" in order and order.index("gw_storage") < order.index("max_gw_storage"):
-        yield Problem("gw_storage", "stands before max_gw_storage: ngen multiplies it by a value not yet read",
-                      "write max_gw_storage above gw_storage")
+        yield Problem(
+            "ice_content_threshold", "is missing and is_sft_coupled requires it", "add ice_content_threshold="
+        )
+    if (
+        "gw_storage" in order
+        and "max_gw_storage" in order
+        and order.index("gw_storage") < order.index("max_gw_storage")
+    ):
+        yield Problem(
+            "gw_storage",
+            "stands before max_gw_storage: ngen multiplies it by a value not yet read",
+            "write max_gw_storage above gw_storage",
+        )
     ordinates = config.values.get("giuh_ordinates", ())
     total = float(np.sum(ordinates))
     if np.size(ordinates) and not math.isnan(total) and abs(total - 1.0) > 1e-3:
-        yield Problem("giuh_ordinates", f"sum to {total:g}, so {100 * abs(total - 1):.2g} % of surface runoff is "
-                      f"{'lost' if total < 1 else 'made'}", "scale them to sum to 1", fatal=False)
+        yield Problem(
+            "giuh_ordinates",
+            f"sum to {total:g}, so {100 * abs(total - 1):.2g} % of surface runoff is {'lost' if total < 1 else 'made'}",
+            "scale them to sum to 1",
+            fatal=False,
+        )
     yield from _inspect_storages(v, scheme)
 
 
@@ -72,8 +85,11 @@ def _inspect_rootzone(config: Config) -> Iterator[Problem]:
         yield Problem("soil_layer_depths", "and max_rootzone_layer are required with aet_rootzone", "add both")
         return
     if depths[-1] != depth:
-        yield Problem("soil_layer_depths", f"end at {depths[-1]:g} m but soil_params.depth is {depth:g} m",
-                      "make the last depth equal to soil_params.depth")
+        yield Problem(
+            "soil_layer_depths",
+            f"end at {depths[-1]:g} m but soil_params.depth is {depth:g} m",
+            "make the last depth equal to soil_params.depth",
+        )
     if not 1 <= layer <= len(depths):
         yield Problem("max_rootzone_layer", f"is {layer:g}, but there are {len(depths)} layers", "name one of them")
 
@@ -89,11 +105,18 @@ def _inspect_storages(v: Mapping[str, float], scheme: float | None) -> Iterator[
     field = float(_field_capacity(*(np.array([v[name]]) for name in ("smcmax", "satpsi", "b", "alpha_fc", "depth")))[0])
     full = v["smcmax"] * v["depth"]
     if not 0.0 < field < full:
-        yield Problem("soil_params.satpsi", f"gives a field capacity of {field:g} m in a soil that holds {full:g} m",
-                      "check satpsi, b, alpha_fc and smcmax", fatal=scheme == 2.0)
+        yield Problem(
+            "soil_params.satpsi",
+            f"gives a field capacity of {field:g} m in a soil that holds {full:g} m",
+            "check satpsi, b, alpha_fc and smcmax",
+            fatal=scheme == 2.0,
+        )
     if v["wltsmc"] >= v["smcmax"]:
-        yield Problem("soil_params.wltsmc", f"is {v['wltsmc']:g}, not below smcmax {v['smcmax']:g}",
-                      "check wltsmc and smcmax")
+        yield Problem(
+            "soil_params.wltsmc",
+            f"is {v['wltsmc']:g}, not below smcmax {v['smcmax']:g}",
+            "check wltsmc and smcmax",
+        )
 
 
 def _suspicious(p: Parameters) -> NDArray[np.bool_]:
@@ -133,17 +156,35 @@ def _field_capacity(
 
 def _soil(name: str, kind_unit: str, doc: str, *also: str, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Key:
     """A required soil key, ``soil_params.<name>`` first."""
-    return Key(name, unit=kind_unit, doc=doc, spellings=(f"soil_params.{also[0] if also else name}",
-               *(f"soil_params.{s}" for s in (name, *also[1:]))), bounds=bounds)
+    return Key(
+        name,
+        unit=kind_unit,
+        doc=doc,
+        spellings=(
+            f"soil_params.{also[0] if also else name}",
+            *(f"soil_params.{s}" for s in (name, *also[1:])),
+        ),
+        bounds=bounds,
+    )
 
 
 _SCHEMA = ConfigSchema(
     keys=(
         Key("forcing_file", "text", doc="BMI"),
-        Key("surface_partitioning_scheme", "choice", doc="Schaake or Xinanjiang", choices=_SCHEMES,
-            spellings=("surface_partitioning_scheme", "surface_water_partitioning_scheme")),
-        Key("surface_runoff_scheme", "choice", doc="how surface runoff is routed", default=1.0,
-            choices={"GIUH": 1.0, "1": 1.0}),
+        Key(
+            "surface_partitioning_scheme",
+            "choice",
+            doc="Schaake or Xinanjiang",
+            choices=_SCHEMES,
+            spellings=("surface_partitioning_scheme", "surface_water_partitioning_scheme"),
+        ),
+        Key(
+            "surface_runoff_scheme",
+            "choice",
+            doc="how surface runoff is routed",
+            default=1.0,
+            choices={"GIUH": 1.0, "1": 1.0},
+        ),
         _soil("depth", "m", "depth of the soil", "depth", "D", bounds=_POSITIVE),
         _soil("b", "1", "Clapp-Hornberger exponent", "b", "bb", bounds=_POSITIVE),
         _soil("satdk", "m s-1", "saturated hydraulic conductivity", bounds=(0.0, math.inf)),
@@ -158,14 +199,30 @@ _SCHEMA = ConfigSchema(
         Key("Cgw", unit="m h-1", doc="groundwater coefficient"),
         Key("expon", doc="groundwater exponent"),
         Key("gw_storage", doc="groundwater at the start, as a fraction of max_gw_storage"),
-        Key("alpha_fc", doc="field capacity suction, in atmospheres", spellings=("alpha_fc", "soil_params.alpha_fc")),
+        Key(
+            "alpha_fc",
+            doc="field capacity suction, in atmospheres",
+            spellings=("alpha_fc", "soil_params.alpha_fc"),
+        ),
         Key("soil_storage", doc="soil water at the start, as a fraction of depth * smcmax"),
-        Key("n_nash", "integer", doc="Nash reservoirs", default=2.0, bounds=(1, 100),
-            spellings=("N_nash", "number_nash_reservoirs", "N_nash_subsurface")),
+        Key(
+            "n_nash",
+            "integer",
+            doc="Nash reservoirs",
+            default=2.0,
+            bounds=(1, 100),
+            spellings=("N_nash", "number_nash_reservoirs", "N_nash_subsurface"),
+        ),
         Key("k_nash", doc="Nash coefficient [h-1]", spellings=("K_nash", "K_nash_subsurface")),
         Key("k_lf", doc="lateral flow coefficient [m h-1]", spellings=("K_lf",)),
-        Key("nash_storage", "numbers", "m", "water in the Nash reservoirs at the start", default=_NONE,
-            spellings=("nash_storage", "nash_storage_subsurface")),
+        Key(
+            "nash_storage",
+            "numbers",
+            "m",
+            "water in the Nash reservoirs at the start",
+            default=_NONE,
+            spellings=("nash_storage", "nash_storage_subsurface"),
+        ),
         Key("giuh_ordinates", "numbers", doc="unit hydrograph, one ordinate per hour"),
         Key("num_timesteps", doc="ignored with forcing_file=BMI", default=1.0),
         Key("verbosity", doc="how much ngen prints", default=None),
@@ -302,8 +359,8 @@ class Cfe(NativeModule):
     def _advance(self, inputs: Mapping[str, Block], out: NDArray[np.float64], slots: NDArray[np.int64]) -> None:
         advance(
             self._constants, self._ordinates, self._n_ordinates, self._n_nash,
-            *(inputs[v.name] for v in _INPUTS),
-            self._soil, self._ground, self._percolated, self._queue, self._nash, self._made, slots, out,
+            tuple(inputs[v.name] for v in _INPUTS),
+            (self._soil, self._ground, self._percolated, self._made), self._queue, self._nash, slots, out,
         )  # fmt: skip
 
     def stored(self) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ doi:10.1016/S0022-1694(99)00173-6.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit
@@ -115,110 +116,147 @@ def _evaporate(e: float, s: float, theta: float, c: Floats) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def advance(
+def _wet(p: float, s: float, perc_before: float, ice: float, c: Floats) -> tuple[float, float, float]:
+    """Water *p* [m] meets the soil: runoff, soil water afterwards, and water made of nothing [m]."""
+    deficit = c[1] - s
+    runoff, infiltration = 0.0, 0.0
+    if p > 0.0:
+        if c[0] == 1.0:
+            infiltration = _schaake(p, deficit, c, ice)
+            runoff = p - infiltration
+        else:
+            runoff = _xinanjiang(p, s, c, ice)
+            infiltration = p - runoff
+    before, odd = s, False
+    if deficit < infiltration:
+        runoff += infiltration - deficit
+        infiltration = deficit
+        s = c[1]
+        deficit = 0.0
+        odd = True
+    if perc_before > deficit:
+        runoff += perc_before - deficit
+        infiltration = deficit
+        odd = True
+    s += infiltration
+    return runoff, s, ((s - before) + runoff - p if odd else 0.0) + runoff * c[23]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _drain(s: float, g: float, c: Floats) -> tuple[float, float, float, float, float]:
+    """Percolation, lateral flow and base flow [m], and soil and groundwater afterwards [m]."""
+    perc, lateral = 0.0, 0.0
+    above = s - c[3]
+    if above > 0.0:
+        share = above / (c[1] - c[3])
+        perc = min(c[4] * _power(share, c[6]), above)
+        lateral = min(c[5] * _power(share, c[7]), above - perc)
+    room = c[11] - g
+    if perc > room:
+        perc = room
+    g += perc
+    s -= perc
+    s -= lateral
+    base = c[12] * (math.exp(c[13] * g / c[11]) - 1.0)
+    if base > g:
+        base = g
+    return perc, lateral, base, s, g - base
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _surface(runoff: float, ordinates: Floats, queue: Floats, count: int) -> float:
+    """Surface runoff that reaches the channel now [m]; the unit hydrograph moves on one step."""
+    now = queue[0] + ordinates[0] * runoff
+    for k in range(1, count):
+        queue[k - 1] = queue[k] + ordinates[k] * runoff
+    queue[count - 1] = 0.0
+    return now
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _cascade(lateral: float, nash: Floats, count: int, k_nash: float) -> float:
+    """Lateral flow that reaches the channel now [m]; the cascade moves on one step."""
+    inflow = lateral
+    for k in range(count):
+        outflow = k_nash * nash[k]
+        nash[k] = nash[k] - outflow + inflow
+        inflow = outflow
+    return inflow
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _keep(values: tuple[float, ...], slots: NDArray[np.int64], place: Floats) -> None:
+    """Put the outputs somebody wants where they belong."""
+    for k in range(slots.size):
+        if slots[k] >= 0:
+            place[slots[k]] = values[k]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _advance(
     constants: Floats,
     ordinates: Floats,
     n_ordinates: NDArray[np.int64],
     n_nash: NDArray[np.int64],
-    rain: Floats,
-    pet: Floats,
-    ice_schaake: Floats,
-    ice_xinanjiang: Floats,
-    moisture: Floats,
-    soil: Floats,
-    ground: Floats,
-    percolated: Floats,
+    weather: tuple[Floats, Floats, Floats, Floats, Floats],
+    state: tuple[Floats, Floats, Floats, Floats],
     queue: Floats,
     nash: Floats,
-    made: Floats,
     slots: NDArray[np.int64],
     out: Floats,
 ) -> None:
     """Advance all catchments through all steps of *out*, shape (kept outputs, catchments, steps)."""
-    steps = out.shape[2]
-    slot_q = slots[6]
-    only_q = slot_q >= 0
-    for k in range(slots.size):
-        if k != 6 and slots[k] >= 0:
-            only_q = False
+    rain, pet, ice_schaake, ice_xinanjiang, moisture = weather
+    soil, ground, percolated, made = state
+    only_q = slots[6] >= 0 and (slots >= 0).sum() == 1
     for i in range(out.shape[1]):
         c = constants[i]
-        s, g, perc_before, water_made = soil[i], ground[i], percolated[i], made[i]
-        n_o, n_n = n_ordinates[i], n_nash[i]
-        for t in range(steps):
+        s, g, perc, water_made = soil[i], ground[i], percolated[i], made[i]
+        ices = ice_schaake[i] if c[0] == 1.0 else ice_xinanjiang[i]
+        orders, line, tanks = ordinates[i], queue[i], nash[i]
+        for t in range(out.shape[2]):
             raw = rain[i, t if rain.shape[1] > 1 else 0]
-            p = raw / 1000.0
             potential = pet[i, t if pet.shape[1] > 1 else 0] * 3600.0
-            before = s
-            e = potential
-            wet = 0.0
-            if p > 0.0:
-                wet = e if p > e else p
-                p = p - wet
-                e = e - wet
-            dry = 0.0
+            before, p = s, raw / 1000.0
+            rained = min(p, potential) if p > 0.0 else 0.0
+            p -= rained
+            dried = 0.0
             if s > c[2]:
-                dry = _evaporate(e, s, moisture[i, t if moisture.shape[1] > 1 else 0], c)
-                s -= dry
-            deficit = c[1] - s
-            runoff, infiltration = 0.0, 0.0
-            if p > 0.0:
-                if c[0] == 1.0:
-                    ice = ice_schaake[i, t if ice_schaake.shape[1] > 1 else 0]
-                    infiltration = _schaake(p, deficit, c, ice)
-                    runoff = p - infiltration
-                else:
-                    ice = ice_xinanjiang[i, t if ice_xinanjiang.shape[1] > 1 else 0]
-                    runoff = _xinanjiang(p, s, c, ice)
-                    infiltration = p - runoff
-            dry_soil = s
-            odd = False
-            if deficit < infiltration:
-                runoff += infiltration - deficit
-                infiltration = deficit
-                s = c[1]
-                deficit = 0.0
-                odd = True
-            if perc_before > deficit:
-                runoff += perc_before - deficit
-                infiltration = deficit
-                odd = True
-            s += infiltration
-            if odd:
-                water_made += (s - dry_soil) + runoff - p
-            water_made += runoff * c[23]
-            perc, lateral = 0.0, 0.0
-            above = s - c[3]
-            if above > 0.0:
-                share = above / (c[1] - c[3])
-                perc = min(c[4] * _power(share, c[6]), above)
-                lateral = min(c[5] * _power(share, c[7]), above - perc)
-            room = c[11] - g
-            if perc > room:
-                perc = room
-            g += perc
-            s -= perc
-            s -= lateral
-            perc_before = perc
-            base = c[12] * (math.exp(c[13] * g / c[11]) - 1.0)
-            if base > g:
-                base = g
-            g -= base
-            quick = queue[i, 0] + ordinates[i, 0] * runoff
-            for k in range(1, n_o):
-                queue[i, k - 1] = queue[i, k] + ordinates[i, k] * runoff
-            queue[i, n_o - 1] = 0.0
-            inflow = lateral
-            for k in range(n_n):
-                outflow = c[14] * nash[i, k]
-                nash[i, k] = nash[i, k] - outflow + inflow
-                inflow = outflow
-            q = quick + inflow + base
+                dried = _evaporate(potential - rained, s, moisture[i, t if moisture.shape[1] > 1 else 0], c)
+                s -= dried
+            runoff = 0.0
+            if p > 0.0 or perc > c[1] - s:
+                runoff, s, more = _wet(p, s, perc, ices[t if ices.size > 1 else 0], c)
+                water_made += more
+            perc, lateral, base, s, g = _drain(s, g, c)
+            quick = _surface(runoff, orders, line, n_ordinates[i])
+            slow = _cascade(lateral, tanks, n_nash[i], c[14])
+            q = quick + slow + base
             if only_q:
-                out[slot_q, i, t] = q
+                out[slots[6], i, t] = q
                 continue
-            values = (raw, runoff, quick, inflow, base, perc, q, potential, wet + dry, g, s, s - before, c[0])
-            for k in range(13):
-                if slots[k] >= 0:
-                    out[slots[k], i, t] = values[k]
-        soil[i], ground[i], percolated[i], made[i] = s, g, perc_before, water_made
+            values = (
+                raw,
+                runoff,
+                quick,
+                slow,
+                base,
+                perc,
+                q,
+                potential,
+                rained + dried,
+                g,
+                s,
+                s - before,
+                c[0],
+            )
+            _keep(values, slots, out[:, i, t])
+        soil[i], ground[i], percolated[i], made[i] = s, g, perc, water_made
+
+
+#: The compiled step. Arguments in order: constants (catchments, len(CONSTANTS)); GIUH ordinates
+#: and their number; number of Nash reservoirs; weather: rain [mm h-1], potential evapotranspiration
+#: [m s-1], ice [m], frozen fraction, moisture, each (catchments, steps) or (catchments, 1);
+#: state: soil and ground water [m], percolation of the step before [m], water made [m];
+#: queue and cascade [m]; place of each output in *out* or -1; out (kept, catchments, steps).
+advance: Callable[..., None] = _advance

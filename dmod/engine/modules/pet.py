@@ -36,13 +36,20 @@ def _inspect(config: Config) -> Iterator[Problem]:
             fatal=False,
         )
     if config.values.get("yes_aorc") == 0.0:
-        yield Problem("yes_aorc", "is 0, but forcing is AORC-like: radiation and specific humidity are given",
-                      "set yes_aorc=1")
+        yield Problem(
+            "yes_aorc",
+            "is 0, but forcing is AORC-like: radiation and specific humidity are given",
+            "set yes_aorc=1",
+        )
     if text.get("forcing_file", "BMI").strip() not in ("BMI", ""):
         yield Problem("forcing_file", "names a file, but forcing comes from the realization", "set forcing_file=BMI")
     if config.values.get("shortwave_radiation_provided") == 0.0:
-        yield Problem("shortwave_radiation_provided", "is 0, but ngen never uses the radiation it then computes",
-                      "set shortwave_radiation_provided=1", fatal=False)
+        yield Problem(
+            "shortwave_radiation_provided",
+            "is 0, but ngen never uses the radiation it then computes",
+            "set shortwave_radiation_provided=1",
+            fatal=False,
+        )
 
 
 _POSITIVE = (1e-300, math.inf)
@@ -72,7 +79,11 @@ _SCHEMA = ConfigSchema(
 _INPUTS = (
     Variable("land_surface_radiation~incoming~longwave__energy_flux", "W m-2", "incoming longwave radiation"),
     Variable("land_surface_air__pressure", "Pa", "air pressure"),
-    Variable("atmosphere_air_water~vapor__relative_saturation", "kg kg-1", "specific humidity, whatever its name says"),
+    Variable(
+        "atmosphere_air_water~vapor__relative_saturation",
+        "kg kg-1",
+        "specific humidity, whatever its name says",
+    ),
     Variable("land_surface_radiation~incoming~shortwave__energy_flux", "W m-2", "incoming shortwave radiation"),
     Variable("land_surface_air__temperature", "K", "air temperature"),
     Variable("land_surface_wind__x_component_of_velocity", "m s-1", "eastward wind"),

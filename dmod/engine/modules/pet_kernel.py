@@ -14,6 +14,7 @@ Allen et al. (1998), FAO Irrigation and Drainage Paper 56.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit
@@ -51,7 +52,53 @@ Weather = NDArray[np.float64] | NDArray[np.float32]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def advance(
+def _by_wind(
+    method: float,
+    transfer: float,
+    log_ra: float,
+    net: float,
+    kelvin: float,
+    p: float,
+    q: float,
+    wind: float,
+    heat: float,
+) -> float:
+    """Methods 2, 3 and 5 [m s-1]; *heat* is the heat roughness length [m]."""
+    celsius = kelvin - _ZERO_C
+    warm = 237.3 + celsius
+    saturated = 611.0 * math.exp(17.27 * celsius / warm)
+    vapour = q * p / 0.622
+    if vapour > saturated:
+        vapour = 0.65 * saturated
+    deficit = saturated - vapour
+    virtual = (1.0 + 0.608 * q) * kelvin
+    gamma = _GAMMA * p * heat
+    if method == 5.0:
+        resistance = log_ra / (_KARMAN2 * wind)
+        steep = 4098.0 * saturated / (warm * warm)
+        flux = (steep * (net - _GROUND) + p / (287.0 * virtual) * _CP * deficit / resistance) / (
+            steep + gamma * (1.0 + _CANOPY / resistance)
+        )
+        return flux * _PER_LATENT
+    rate = transfer * deficit * wind / virtual
+    if method == 3.0:
+        # Slope and psychrometric constant, both times warm squared: one division less.
+        slope, gamma_w = 4098.0 * saturated, gamma * warm * warm
+        rate = (slope * (net * _PER_LATENT) + gamma_w * rate) / (slope + gamma_w)
+    return rate
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _priestley_taylor(net: float, kelvin: float, p: float, heat: float) -> float:
+    """Method 4 [m s-1]."""
+    celsius = kelvin - _ZERO_C
+    warm = 237.3 + celsius
+    slope = 4098.0 * (611.0 * math.exp(17.27 * celsius / warm))
+    return 1.3 * slope / (slope + _GAMMA * p * heat * warm * warm) * (net * _PER_LATENT)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _advance(
     constants: Floats,
     age: NDArray[np.int64],
     longwave: Weather,
@@ -64,56 +111,41 @@ def advance(
     out: Floats,
 ) -> None:
     """Potential evapotranspiration [m s-1] of all catchments and steps of *out*, shape (catchments, steps)."""
-    steps = out.shape[1]
-    w_lw = 1 if longwave.shape[1] > 1 else 0
-    w_p = 1 if pressure.shape[1] > 1 else 0
-    w_q = 1 if humidity.shape[1] > 1 else 0
-    w_sw = 1 if shortwave.shape[1] > 1 else 0
-    w_t = 1 if temperature.shape[1] > 1 else 0
-    w_u = 1 if wind_x.shape[1] > 1 else 0
-    w_v = 1 if wind_y.shape[1] > 1 else 0
+    w_lw, w_sw = min(longwave.shape[1] - 1, 1), min(shortwave.shape[1] - 1, 1)
+    w_p, w_q, w_t = (
+        min(pressure.shape[1] - 1, 1),
+        min(humidity.shape[1] - 1, 1),
+        min(temperature.shape[1] - 1, 1),
+    )
+    w_u, w_v = min(wind_x.shape[1] - 1, 1), min(wind_y.shape[1] - 1, 1)
     for i in range(out.shape[0]):
         c = constants[i]
-        method, absorbed, transfer = c[0], 1.0 - c[1], _TRANSFER / c[5]
-        for t in range(steps):
-            first = age[i] == 0 and t == 0
-            net = absorbed * shortwave[i, t * w_sw] + c[2] * longwave[i, t * w_lw] - c[3]
-            radiation = net * _PER_LATENT
+        method, absorbed, long, emitted = c[0], 1.0 - c[1], c[2], c[3]
+        transfer, log_ra, heat, calm = _TRANSFER / c[5], c[8], c[7], 1.0
+        for t in range(out.shape[1]):
+            if t == 0 and age[i] == 0:
+                heat, calm = c[6], c[4]
+            elif t <= 1:
+                heat, calm = c[7], 1.0
+            net = absorbed * shortwave[i, t * w_sw] + long * longwave[i, t * w_lw] - emitted
             if method == 1.0:
-                out[i, t] = radiation if radiation >= 0.0 else 0.0
-                continue
-            kelvin = np.float64(temperature[i, t * w_t])
-            celsius = kelvin - _ZERO_C
-            p = np.float64(pressure[i, t * w_p])
-            q = np.float64(humidity[i, t * w_q])
-            warm = 237.3 + celsius
-            saturated = 611.0 * math.exp(17.27 * celsius / warm)
-            gamma = _GAMMA * p * (c[6] if first else c[7])
-            # Slope and psychrometric constant, both times warm squared: one division less.
-            slope, gamma_w = 4098.0 * saturated, gamma * warm * warm
-            if method == 4.0:
-                rate = 1.3 * slope / (slope + gamma_w) * radiation
-                out[i, t] = rate if rate >= 0.0 else 0.0
-                continue
-            vapour = q * p / 0.622
-            if vapour > saturated:
-                vapour = 0.65 * saturated
-            deficit = saturated - vapour
-            u, v = np.float64(wind_x[i, t * w_u]), np.float64(wind_y[i, t * w_v])
-            wind = math.sqrt(u * u + v * v)
-            if first:
-                wind *= c[4]
-            virtual = (1.0 + 0.608 * q) * kelvin
-            if method == 5.0:
-                resistance = c[8] / (_KARMAN2 * wind)
-                steep = slope / (warm * warm)
-                flux = (steep * (net - _GROUND) + p / (287.0 * virtual) * _CP * deficit / resistance) / (
-                    steep + gamma * (1.0 + _CANOPY / resistance)
-                )
-                rate = flux * _PER_LATENT
+                rate = net * _PER_LATENT
             else:
-                rate = transfer * deficit * wind / virtual
-                if method == 3.0:
-                    rate = (slope * radiation + gamma_w * rate) / (slope + gamma_w)
+                # Weather may be in single precision; arithmetic never is.
+                kelvin, p = np.float64(temperature[i, t * w_t]), np.float64(pressure[i, t * w_p])
+                if method == 4.0:
+                    rate = _priestley_taylor(net, kelvin, p, heat)
+                else:
+                    u, v = np.float64(wind_x[i, t * w_u]), np.float64(wind_y[i, t * w_v])
+                    wind = math.sqrt(u * u + v * v) * calm
+                    q = np.float64(humidity[i, t * w_q])
+                    rate = _by_wind(method, transfer, log_ra, net, kelvin, p, q, wind, heat)
             out[i, t] = 0.0 if rate < 0.0 else rate
-        age[i] += steps
+        age[i] += out.shape[1]
+
+
+#: The compiled step. Arguments in order: constants (catchments, len(CONSTANTS)); steps done per
+#: catchment; longwave [W m-2], pressure [Pa], specific humidity [1], shortwave [W m-2],
+#: temperature [K], eastward and northward wind [m s-1], each (catchments, steps) or
+#: (catchments, 1), all single or all double precision; out (catchments, steps).
+advance: Callable[..., None] = _advance

@@ -20,7 +20,9 @@ from dmod.model.module import Description, ModuleSpec, Variable
 
 __all__ = ["Sloth"]
 
-_NAME = re.compile(r"(?P<name>[^()]+)\((?P<count>\d+),(?P<type>[^,()]+),(?P<units>[^,()]*),(?P<place>[^,()]+)(,[^()]*)?\)")
+_NAME = re.compile(
+    r"(?P<name>[^()]+)\((?P<count>\d+),(?P<type>[^,()]+),(?P<units>[^,()]*),(?P<place>[^,()]+)(,[^()]*)?\)"
+)
 
 
 def _declared(text: str) -> Variable:
@@ -83,8 +85,10 @@ class Sloth(NativeModule):
         if "(" in name:
             variable = _declared(name)
             self._made = Description("SLoTH", (), (*self._made.outputs, variable))
-            self._start({**self.parameters, variable.name: np.broadcast_to(np.asarray(src), (self.size,)).copy()},
-                        self.size)
+            self._start(
+                {**self.parameters, variable.name: np.broadcast_to(np.asarray(src), (self.size,)).copy()},
+                self.size,
+            )
             return
         super().set_value(name, src)
 

@@ -1,0 +1,152 @@
+"""However a job goes wrong, it ends, says so once, and gives back what it held."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from dmod.conductor import Conduct
+from dmod.errors import Cancelled, DmodError, RunError
+from dmod.execution.cluster import open_cluster
+from dmod.job.journal import Journal
+from dmod.job.lifecycle import LINE, Goal
+from dmod.prepare.basin import make_basin
+from dmod.session import Session, request_of
+
+
+@pytest.fixture(scope="module")
+def basin(tmp_path_factory):
+    """Six catchments, two days."""
+    return make_basin(tmp_path_factory.mktemp("conducted") / "run", catchments=6, days=2)
+
+
+@pytest.fixture
+def conduct(basin, tmp_path):
+    """A job that has not begun."""
+    return Conduct(request_of(basin.directory, output=tmp_path / "out"), Journal("run"))
+
+
+def _broken(*_args, **_kwargs):
+    raise ZeroDivisionError("a fault of ours")
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in LINE])
+def test_a_fault_in_any_verb_fails_the_job_and_leaves_nothing(conduct, tmp_path, monkeypatch, verb, caplog):
+    monkeypatch.setattr(conduct, f"_{verb}", _broken)
+    conduct.walk()
+    assert conduct.journal.state == "failed"
+    assert isinstance(conduct.problem, RunError)
+    assert conduct.problem.facts["reason"] == "ZeroDivisionError: a fault of ours"
+    assert isinstance(conduct.problem.__cause__, ZeroDivisionError)
+    assert "a fault of ours" in caplog.text, "the log has the traceback"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in LINE[:-1]])
+def test_a_goal_written_during_any_verb_cancels_the_job(conduct, tmp_path, monkeypatch, verb):
+    act = getattr(conduct, f"_{verb}")
+
+    def act_and_be_told_to_stop():
+        said = act()
+        conduct.journal.want(Goal.CANCELLED)
+        return said
+
+    monkeypatch.setattr(conduct, f"_{verb}", act_and_be_told_to_stop)
+    conduct.walk()
+    assert conduct.journal.state == "cancelled"
+    assert isinstance(conduct.problem, Cancelled)
+    assert not (tmp_path / "out").exists()
+    assert all(path.name == "out.partial" for path in tmp_path.iterdir())
+
+
+def test_a_goal_written_after_publishing_is_too_late(conduct, tmp_path, monkeypatch):
+    publish = conduct._publish
+
+    def publish_and_be_told_to_stop():
+        said = publish()
+        conduct.journal.want(Goal.CANCELLED)
+        return said
+
+    monkeypatch.setattr(conduct, "_publish", publish_and_be_told_to_stop)
+    conduct.walk()
+    assert (conduct.journal.state, conduct.problem) == ("complete", None)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("walk_fails", [False, True], ids=["a good run", "a failing run"])
+def test_a_cluster_that_will_not_close_changes_nothing_about_how_a_run_ended(
+    conduct, tmp_path, monkeypatch, walk_fails
+):
+    @contextlib.contextmanager
+    def sticky(*args):
+        with open_cluster(*args) as client:
+            yield client
+        raise TimeoutError("the cluster will not close")
+
+    monkeypatch.setattr("dmod.conductor.open_cluster", sticky)
+    if walk_fails:
+        monkeypatch.setattr(conduct, "_monitor", _broken)
+    conduct.walk()
+    assert conduct.journal.state == ("failed" if walk_fails else "complete")
+    assert [path.name for path in tmp_path.iterdir()] == ([] if walk_fails else ["out"])
+
+
+def test_a_fault_while_workers_are_started_early_ends_the_job_too(conduct, monkeypatch):
+    def unreadable(_request):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("dmod.conductor._looks_large", unreadable)
+    conduct.walk()
+    assert conduct.journal.state == "failed"
+
+
+def test_cores_are_given_back_before_anybody_hears_that_the_run_is_complete(conduct, monkeypatch):
+    order = []
+    append = conduct.journal.append
+
+    @contextlib.contextmanager
+    def watched(*args):
+        with open_cluster(*args) as client:
+            yield client
+        order.append("closed")
+
+    monkeypatch.setattr("dmod.conductor.open_cluster", watched)
+    monkeypatch.setattr(
+        conduct.journal, "append", lambda state, *a, **k: (order.append(str(state)), append(state, *a, **k))
+    )
+    conduct.walk()
+    assert order[-2:] == ["closed", "complete"]
+
+
+def test_every_part_reports_what_it_did(basin, tmp_path):
+    job = Session().run(basin.directory, output=tmp_path / "out").wait(60)
+    reports = job._conduct.reports
+    assert [report.index for report in reports] == list(range(len(job.plan.pieces)))
+    assert sum(report.catchment_steps for report in reports) == 6 * 48
+    assert all(min(report.read_s, report.compute_s, report.write_s) >= 0 for report in reports)
+
+
+def test_a_full_disk_is_one_clear_error(conduct, tmp_path, monkeypatch):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dmod.formats.run_output._reserve", full)
+    conduct.walk()
+    assert conduct.journal.state == "failed"
+    assert "no room" in conduct.problem.headline
+    assert conduct.problem.exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_into_one_place_do_not_meet(basin, tmp_path, monkeypatch):
+    session = Session()
+    jobs = [session.run(basin.directory, output=tmp_path / "out") for _ in range(2)]
+    ends = []
+    for job in jobs:
+        with contextlib.suppress(DmodError):
+            job.wait(60)
+        ends.append(str(job.state))
+    assert sorted(ends) == ["complete", "failed"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "run.nc").is_file()
