@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["DaskRun", "Observation", "launch"]
 
 _TELL_EVERY_S = 0.25
+_LOOK_EVERY_S, _ABANDONED_S = 2.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class DaskRun:
         self._client, self._futures, self._topic, self._stop_flag = client, list(futures), topic, stop_flag
         self._done: dict[int, int] = {}
         self._lock = threading.Lock()
+        self._looked = self._alive = time.monotonic()
         client.subscribe_topic(topic, self._hear)
 
     def _hear(self, event: Any) -> None:
@@ -86,6 +88,7 @@ class DaskRun:
                 raise _translated(future.exception())
             if state in ("cancelled", "lost"):
                 raise RunError("a task was lost", state=state, hint="the cluster was closed or restarted; run again")
+        self._look_for_workers()
         finished = states.count("finished")
         with self._lock:
             done = sum(self._done.values())
@@ -93,6 +96,19 @@ class DaskRun:
             return Observation(done, finished, len(states))
         reports = tuple(self._client.gather(self._futures))
         return Observation(sum(r.catchment_steps for r in reports), finished, len(states), reports)
+
+    def _look_for_workers(self) -> None:
+        """Fail where there has been no worker for long: nothing would ever happen."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_EVERY_S:
+            return
+        self._looked = now
+        if self._client.nthreads():
+            self._alive = now
+        elif now - self._alive > _ABANDONED_S:
+            raise RunError(
+                "all workers are gone", waited=f"{_ABANDONED_S:.0f} s", hint="start workers again, then run again"
+            )
 
     def stop(self) -> None:
         """Have all tasks stop, those under way at their next block; return when none runs."""

@@ -20,6 +20,8 @@ __all__ = ["WorkerProcess"]
 
 #: What a worker imports while it starts, so that its first task need not.
 _PRELOAD = ("dmod.engine.modules.warm",)
+#: How often a worker that dies is replaced before it is given up.
+_RESTARTS = 10
 
 
 class WorkerProcess(ProcessInterface):
@@ -36,24 +38,48 @@ class WorkerProcess(ProcessInterface):
     def __init__(self, scheduler: str, name: str | int | None = None) -> None:
         self._scheduler, self._name = scheduler, name
         self._process: asyncio.subprocess.Process | None = None
+        self._guard: asyncio.Task[None] | None = None
         super().__init__(scheduler=scheduler, name=name)
 
     async def start(self) -> None:
         """Start the process; it reports to the scheduler when it is ready."""
-        options: dict[str, Any] = {
-            "nthreads": 1, "name": self._name, "host": "127.0.0.1", "dashboard": False, "memory_limit": 0,
-            "preload": list(_PRELOAD),
-        }  # fmt: skip
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "distributed.cli.dask_spec", self._scheduler,
-            "--spec", json.dumps({"cls": "distributed.Worker", "opts": options}),
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"}, start_new_session=True,
-        )  # fmt: skip
+        self._process = await self._spawn()
+        self._guard = asyncio.create_task(self._keep_alive())
         await super().start()
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        """A fresh process."""
+        options: dict[str, Any] = {
+            "nthreads": 1,
+            "name": self._name,
+            "host": "127.0.0.1",
+            "dashboard": False,
+            "memory_limit": 0,
+            "preload": list(_PRELOAD),
+        }
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "distributed.cli.dask_spec", self._scheduler),
+            *("--spec", json.dumps({"cls": "distributed.Worker", "opts": options})),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"},
+            start_new_session=True,
+        )
+
+    async def _keep_alive(self) -> None:
+        """Put a new process in the place of one that died; the scheduler gives it the tasks again."""
+        for _ in range(_RESTARTS):
+            if self._process is None:
+                return
+            await self._process.wait()
+            self._process = await self._spawn()
 
     async def close(self) -> None:
         """End the process."""
+        if self._guard is not None:
+            self._guard.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._guard
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

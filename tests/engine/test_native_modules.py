@@ -201,6 +201,13 @@ def test_sloth_makes_a_constant_of_a_declaring_name_and_changes_it_later():
     assert sloth.get_block("ice").tolist() == [[2.0], [3.0]], "a new constant leaves the others as they are"
 
 
+def test_units_of_a_sloth_constant_may_have_blanks():
+    """As most units of UDUNITS have."""
+    spec = ModuleSpec("bmi_c++", "SLoTH", params={" wind ( 1 , double , m s-1 , node ) ": 1.0})
+    (made,) = Sloth.describe(spec).outputs
+    assert (made.name, made.units) == ("wind", "m s-1")
+
+
 def test_setting_one_catchment_leaves_the_others_alone():
     """Among many catchments each is a model of its own: setting one soil restarts that one only."""
     cfe, inputs = TestSchaake().make()
