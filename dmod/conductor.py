@@ -118,8 +118,8 @@ class Conduct:
             "check": self._check, "partition": self._partition, "allocate": self._allocate,
             "launch": self._launch, "monitor": self._monitor, "publish": self._publish,
         }  # fmt: skip
-        self._start_workers_early()
         try:
+            self._start_workers_early()
             while (following := step(self.journal.state, self.journal.goal)) is not None:
                 if isinstance(following, State):
                     raise Cancelled("the run was cancelled")
@@ -157,7 +157,10 @@ class Conduct:
         if self._early is not None:
             with contextlib.suppress(Exception):
                 self._early.result()
-        self._held.close()
+        try:
+            self._held.close()
+        except Exception:  # a cluster may be slow to close, or gone; how the run ended does not depend on it
+            log.warning("the cluster of job %s did not close well", self.journal.name, exc_info=True)
 
     def _to(self, state: State, message: str, verb: Verb) -> None:
         if state is State.COMPLETE:
@@ -177,6 +180,7 @@ class Conduct:
         if self._staging is not None:
             if stopped and self._staging.path.exists():
                 facts["partial"] = str(self._staging.path)
+                self._staging.release()
             else:
                 self._staging.discard()
         following = step(self.journal.state, Goal.COMPLETE)
@@ -207,7 +211,7 @@ class Conduct:
         )  # fmt: skip
         self.plan = plan_run(case, self._sizing, self.request.target, scheduler=self.request.scheduler)
         self.journal.report(Progress(0, case.catchment_steps))
-        return f"{len(self.plan.pieces):,} parts"
+        return f"{len(self.plan.pieces):,} part{'s' if len(self.plan.pieces) != 1 else ''}"
 
     def _allocate(self) -> str:
         assert self.plan is not None
@@ -218,7 +222,8 @@ class Conduct:
         else:
             cluster = open_cluster(self._sizing, self.request.scheduler, self._staging.path)
             self._client = self._held.enter_context(cluster)
-        workers = sum(self._client.ncores().values())
+        # Workers of our own still starting count too: tasks go to each as it comes.
+        workers = sum(self._client.ncores().values()) if self.request.scheduler else self._sizing.workers
         return f"{workers} core{'s' if workers != 1 else ''} on {self.request.scheduler or 'this machine'}"
 
     def _launch(self) -> str:
@@ -234,7 +239,7 @@ class Conduct:
         self._began_s = time.monotonic()
         name = f"{self.journal.name}-{os.getpid()}-{time.time_ns() % 10**9}"
         self._run = launch(self._client, parts_of(self.plan, self._layout, flag), name=name, stop_flag=flag)
-        return "running"
+        return f"{len(self.plan.pieces):,} tasks submitted"
 
     def _monitor(self) -> str:
         assert self._run is not None
@@ -313,7 +318,7 @@ def _provenance(plan: RunPlan, request: JobRequest) -> dict[str, str]:
     """Attributes that say what a run was made from."""
     case = plan.case
     directory = case.directory
-    forcing = [ref.path for ref in case.sources[:1000] if ref.path.is_file()]
+    forcing = [ref.path for ref in case.sources if ref.path.is_file()]
     now = datetime.now(tz=UTC)
     return {
         "title": f"NextGen run of {case.domain.name}",

@@ -1,19 +1,21 @@
 """The tree of errors.
 
-DmodError
-├── InputError            the user's input or request is wrong; nothing was started
-│   ├── HydrofabricError  the river network cannot be read or makes no sense
-│   ├── ForcingError      the weather cannot be read or does not fit
-│   ├── RealizationError  the realization cannot be read or contradicts itself
-│   ├── ConfigError       a module's own configuration file is wrong
-│   ├── UnitsError        a unit is unknown or two units do not convert
-│   ├── SelectionError    what was asked for is not in the domain
-│   ├── OutputError       the place for the outputs cannot be used, or outputs cannot be read
-│   ├── ObservationError  observations cannot be read or paired
-│   ├── ClusterError      the Dask scheduler cannot be reached or used
-│   └── CheckError        the pre-flight check found errors; ``report`` lists them all
-└── RunError              the run was started and failed
-    └── Cancelled         the run was stopped on request
+::
+
+    DmodError
+    ├── InputError            the user's input or request is wrong; nothing was started
+    │   ├── HydrofabricError  the river network cannot be read or makes no sense
+    │   ├── ForcingError      the weather cannot be read or does not fit
+    │   ├── RealizationError  the realization cannot be read or contradicts itself
+    │   ├── ConfigError       a module's own configuration file is wrong
+    │   ├── UnitsError        a unit is unknown or two units do not convert
+    │   ├── SelectionError    what was asked for is not in the domain
+    │   ├── OutputError       the place for the outputs cannot be used, or outputs cannot be read
+    │   ├── ObservationError  observations cannot be read or paired
+    │   ├── ClusterError      the Dask scheduler cannot be reached or used
+    │   └── CheckError        the pre-flight check found errors; ``report`` lists them all
+    └── RunError              the run was started and failed
+        └── Cancelled         the run was stopped on request
 
 Each carries facts for programs, a hint for people, an HTTP status and the exit
 code of the command line. Pure: nothing here reads or prints.

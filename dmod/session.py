@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,10 +221,11 @@ class Job:
         found = self._conduct.journal.status().to_dict()
         if self.plan is not None:
             case = self.plan.case
+            now_s = case.start_s + 3600 * round(found["fraction"] * (case.steps - 1))
             found |= {
                 "catchments": len(case.domain.network), "steps": case.steps, "workers": self.plan.sizing.workers,
                 "step": round(found["fraction"] * case.steps),
-                "simulated_time": case.start_s + 3600 * round(found["fraction"] * (case.steps - 1)),
+                "simulated_time": datetime.fromtimestamp(now_s, tz=UTC).isoformat(),
             }  # fmt: skip
         return found | {"output": str(self.request.target)}
 

@@ -54,8 +54,15 @@ nb_mime_priority_overrides = [("html", "text/html", 0)]
 html_theme = "pydata_sphinx_theme"
 html_title = f"dmod {release}"
 html_static_path = ["_static"]
+html_css_files = ["dmod.css"]
 html_show_sourcelink = False
+# Only the reference is deep enough to need a sidebar of its own.
+html_sidebars = {page: [] for page in ("*", "adr/*", "examples/*")}
 html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "navbar_end": ["search-button", "theme-switcher"],
+    "navbar_persistent": [],
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "show_toc_level": 2,

@@ -132,7 +132,9 @@ class NativeModule(CatchmentGrid, Bmi):
         if name not in self._inputs:
             raise InputError(f"{self.get_component_name()} has no input {name!r}", has=", ".join(self._inputs))
         kind = values.dtype if self.takes_single else np.float64
-        self._inputs[name] = np.ascontiguousarray(values, dtype=kind)
+        # A block one wide is what `set_value` changes in place: it must not be the caller's own.
+        make = np.array if values.shape[1] == 1 else np.ascontiguousarray
+        self._inputs[name] = make(values, dtype=kind)
 
     def get_block(self, name: str) -> Block:
         """An output over the steps of the last `update_block`.

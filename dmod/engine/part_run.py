@@ -13,6 +13,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from dmod import plugins
 from dmod.engine.chain import ChainRun
-from dmod.errors import Cancelled
+from dmod.errors import Cancelled, ForcingError
 from dmod.formats.forcing import ForcingRef, ForcingSource, open_forcing
 from dmod.formats.run_output import FLOW, Layout, RowWriter
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Group", "Part", "PartReport", "run_part"]
 
 _STEP_S = 3600.0
+#: How long a block that goes step by step may take, so that a run can be watched and stopped [s].
+_BLINK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -136,18 +139,39 @@ def run_part(part: Part, progress: Callable[[int, int], None] | None = None) -> 
                     _Lane(part, group, sources[group.source], rows[group.source], first, last) for group in part.groups
                 ]
                 lanes = [lane for lane in lanes if lane.size]
-                for start in range(0, part.steps, span):
+                pace = _Pace(span, slow=any(lane.is_slow for lane in lanes))
+                start = 0
+                while start < part.steps:
                     if part.stop_flag is not None and part.stop_flag.exists():
                         raise Cancelled("the run was stopped on request")
-                    stop = min(start + span, part.steps)
-                    _block(part, lanes, writer, (first, last), (start, stop), clock)
+                    stop = min(start + pace.steps, part.steps)
+                    with pace:
+                        _block(part, lanes, writer, (first, last), (start, stop), clock)
                     done += (last - first) * (stop - start)
                     if progress is not None:
                         progress(part.index, done)
+                    start = stop
     finally:
         for source in sources:
             source.close()
     return PartReport(part.index, done, clock.read, clock.compute, clock.write)
+
+
+class _Pace:
+    """How many steps to take at a time: all that memory allows, or what a slow model does in a blink."""
+
+    def __init__(self, most: int, *, slow: bool) -> None:
+        self.steps, self._most, self._slow = 1 if slow else most, most, slow
+
+    def __enter__(self) -> None:
+        self._began_s = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        took_s = time.perf_counter() - self._began_s
+        if self._slow and took_s < _BLINK_S / 2:
+            self.steps = min(2 * self.steps, self._most)
+        elif self._slow and took_s > _BLINK_S:
+            self.steps = max(1, self.steps // 2)
 
 
 def _blocks(part: Part, sources: Sequence[ForcingSource]) -> Iterator[tuple[int, int, int]]:
@@ -197,17 +221,36 @@ class _Lane:
         if not self.size:
             return
         self.chain, self.source = group.chain, source
+        #: Whether steps are taken one by one, in Python.
+        self.is_slow = group.chain.feedback or any(stage.module == "python" for stage in group.chain.stages)
         parameters = [{k: v[inside] for k, v in values.items()} for values in group.parameters]
         self.run = ChainRun(group.chain, plugins.load("dmod.modules").found, parameters, self.size)
         self.forcing_rows = rows[first + self.places]
         self.offset = source.axis.offset(part.start_s)
 
     def read(self, start: int, stop: int) -> dict[str, Floats]:
-        """The forcing of steps [start, stop)."""
-        return {
+        """The forcing of steps [start, stop); missing values are an error, not weather."""
+        blocks = {
             name: self.source.read(name, self.forcing_rows, self.offset + start, self.offset + stop)
             for name in self.chain.forcing
         }
+        for name, values in blocks.items():
+            # One sum finds out whether there is any missing value; only then are they looked for.
+            if not np.isfinite(values.sum(dtype=np.float64)):
+                self._refuse(name, values, start)
+        return blocks
+
+    def _refuse(self, name: str, values: Floats, start: int) -> None:
+        """Say which value is missing."""
+        row, step = np.argwhere(~np.isfinite(values))[0]
+        instant = self.source.axis.start_s + self.source.axis.step_s * (self.offset + start + int(step))
+        raise ForcingError(
+            f"{name} has missing values (NaN)",
+            file=self.source.ref.path,
+            catchment=self.source.ids[self.forcing_rows[row]],
+            first=f"{datetime.fromtimestamp(instant, tz=UTC):%Y-%m-%d %H:%M}",
+            hint="fill them; `dmod check` lists all catchments that have some",
+        )
 
     def echoes(self, start: int, stop: int) -> Iterator[tuple[str, NDArray[np.float64]]]:
         """Columns that echo forcing: as in ngen the value of the next step, NaN where there is none."""

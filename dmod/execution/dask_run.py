@@ -18,7 +18,7 @@ from dmod.engine.part_run import Part, PartReport, run_part
 from dmod.errors import Cancelled, DmodError, RunError
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, Worker
 
 __all__ = ["DaskRun", "Observation", "launch"]
 
@@ -113,12 +113,11 @@ class DaskRun:
     def stop(self) -> None:
         """Have all tasks stop, those under way at their next block; return when none runs."""
         self._stop_flag.touch()
+        keys = frozenset(future.key for future in self._futures)
         self._client.cancel(self._futures)
         until = time.monotonic() + 10
-        while time.monotonic() < until:
-            running = self._client.processing()
-            if not any("dmod" in str(key) for keys in running.values() for key in keys):
-                return
+        # The scheduler forgets a cancelled task at once while its worker is still busy with it, so ask them.
+        while time.monotonic() < until and any(self._client.run(_busy, keys).values()):
             time.sleep(0.05)
 
     def close(self) -> None:
@@ -167,6 +166,11 @@ def _task(part: Part, topic: str) -> PartReport:
             worker.log_event(topic, (index, done))
 
     return run_part(part, tell)
+
+
+def _busy(keys: frozenset[str], dask_worker: Worker) -> bool:
+    """Whether a worker still runs one of these tasks; Dask fills in the worker."""
+    return any(task.key in keys for task in dask_worker.state.executing)
 
 
 def _translated(problem: BaseException | None) -> DmodError:

@@ -53,7 +53,7 @@ class Progress:
     @property
     def remaining_s(self) -> float | None:
         """Seconds left at the present rate; None where there is no rate yet."""
-        return (self.total - self.done) / self.rate if self.done else None
+        return max(0.0, (self.total - self.done) / self.rate) if self.rate else None
 
 
 @dataclass(frozen=True)

@@ -196,10 +196,11 @@ def _groups(
             # With no forcing every input is missing: saying so again for each helps nobody.
             more = Report(tuple(f for f in more.findings if f.code != "input-missing"))
         report += more
+        if answers[ref].names:
+            wanted = None if chain is None else chain.forcing
+            report += scan_forcing(ref, names, wanted, start_s, steps, every_value=question.every_value)
         if chain is None:
             continue
-        if not answers[ref].report.errors:
-            report += scan_forcing(ref, names, chain, start_s, steps, every_value=question.every_value)
         groups.append(CaseGroup(chain, parameters, refs.index(ref), np.array(places, dtype=np.intp)))
     return groups, refs, list(answers.values()), report
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +17,6 @@ from dmod.errors import DmodError, ForcingError
 from dmod.formats.forcing import KNOWN, ForcingRef, ForcingSource, open_forcing
 from dmod.model.findings import Finding, Report
 from dmod.units import is_known
-
-if TYPE_CHECKING:
-    from dmod.model.coupling import Chain
 
 __all__ = ["ForcingAnswer", "examine_forcing", "scan_forcing"]
 
@@ -73,7 +69,13 @@ def examine_forcing(ref: ForcingRef, ids: Sequence[str], start_s: int, steps: in
 
 
 def scan_forcing(
-    ref: ForcingRef, ids: Sequence[str], chain: Chain, start_s: int, steps: int, *, every_value: bool
+    ref: ForcingRef,
+    ids: Sequence[str],
+    variables: Sequence[str] | None,
+    start_s: int,
+    steps: int,
+    *,
+    every_value: bool,
 ) -> Report:
     """Look for missing values and negative precipitation in what a run would read.
 
@@ -82,11 +84,11 @@ def scan_forcing(
     ref : ForcingRef
         Where it lies.
     ids : sequence of str
-        Catchments that read it, all of them in it.
-    chain : Chain
-        What reads it.
+        Catchments that read it; those it lacks are passed over.
+    variables : sequence of str or None
+        What is read; None for all it has.
     start_s, steps : int
-        First instant and number of hours, inside what it covers.
+        First instant and number of hours; what it does not cover is passed over.
     every_value : bool
         False looks at a sample where there is much; a run looks at the rest as it goes.
 
@@ -100,7 +102,7 @@ def scan_forcing(
     except DmodError as problem:
         return Report((_as_finding(problem, ref),))
     try:
-        return Report(tuple(_scan(source, ids, chain.forcing, (start_s, steps), every_value=every_value)))
+        return Report(tuple(_scan(source, ids, variables, (start_s, steps), every_value=every_value)))
     except ForcingError as problem:
         return Report((_as_finding(problem, ref),))
     finally:
@@ -228,16 +230,19 @@ def _units(source: ForcingSource) -> list[Finding]:
 def _scan(
     source: ForcingSource,
     ids: Sequence[str],
-    variables: Sequence[str],
+    variables: Sequence[str] | None,
     span: tuple[int, int],
     *,
     every_value: bool,
 ) -> list[Finding]:
     """Missing values and negative rain, block by block."""
     row_of = {name: row for row, name in enumerate(source.ids)}
-    rows = np.array([row_of[name] for name in ids], dtype=np.intp)
-    first = source.axis.offset(span[0])
-    last = first + span[1]
+    rows = np.array([row_of[name] for name in ids if name in row_of], dtype=np.intp)
+    first = max(0, (span[0] - source.axis.start_s) // source.axis.step_s)
+    last = min(source.axis.count, first + span[1])
+    variables = list(source.variables) if variables is None else variables
+    if not len(rows) or last <= first:
+        return []
     windows = [(rows, first, last)]
     if not every_value and 4 * len(rows) * span[1] * len(variables) > _SMALL_BYTES:
         some = rows[np.unique(np.linspace(0, len(rows) - 1, _SAMPLE_ROWS).astype(np.intp))]

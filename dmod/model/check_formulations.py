@@ -5,6 +5,7 @@ Catchments that differ in values only share a chain: their configurations become
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,26 +90,27 @@ def examine_formulation(
     """
     first = formulations[0]
     file = str(setting.directory.realization)
-    resolved: list[tuple[ModuleType, Description]] = []
+    resolved: list[tuple[int, ModuleType, Description]] = []
     found: list[Finding] = []
-    for spec in first.modules:
+    for index, spec in enumerate(first.modules):
         module = find(spec, setting.modules.values())
         if module is None:
             found.append(_no_module(spec, setting.modules, file))
             continue
         try:
-            resolved.append((module, module.describe(spec)))
+            resolved.append((index, module, module.describe(spec)))
         except DmodError as problem:
             found.append(_as_finding(problem, "module", file))
-    if len(resolved) < len(first.modules):
-        return None, (), Report(tuple(found))
-    chain, report = couple(first, [(m.name, d) for m, d in resolved], forcing, units=setting.units, file=file)
     parameters = []
-    for index, (module, _) in enumerate(resolved):
+    for index, module, _ in resolved:
         values, findings = _parameters(setting, module, [f.modules[index] for f in formulations], ids)
         parameters.append(values)
         found += findings
-    report = Report(tuple(found)) + report
+    report = Report(tuple(found))
+    if len(resolved) < len(first.modules):
+        return None, (), report
+    chain, more = couple(first, [(m.name, d) for _, m, d in resolved], forcing, units=setting.units, file=file)
+    report += more
     return (chain if report.ok else None), tuple(parameters), report
 
 
@@ -261,10 +263,11 @@ def _apply(
 
 
 def _number(given: Any) -> float | None:
-    """One number, however the file writes it."""
+    """One number, however the file writes it; None for what is none, and for a missing one."""
     if isinstance(given, (list, tuple)) and len(given) == 1:
         given = given[0]
     try:
-        return float(given)
+        number = float(given)
     except (TypeError, ValueError):
         return None
+    return None if math.isnan(number) else number

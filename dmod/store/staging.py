@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from dmod.errors import OutputError
 __all__ = ["Staging", "check_target", "open_staging"]
 
 _OWNER = "PARTIAL"
+#: Staging directories that runs of this process are writing to, and who may look at them.
+_open: set[Path] = set()
+_turn = threading.Lock()
 
 
 class Staging:
@@ -34,6 +38,11 @@ class Staging:
         #: Where things are made.
         self.path = target.with_name(target.name + ".partial")
 
+    def release(self) -> None:
+        """Say that nobody writes here any more; what is there stays, marked as partial."""
+        with _turn:
+            _open.discard(self.path.resolve())
+
     def publish(self) -> None:
         """Give it the target's name; what was there is replaced."""
         (self.path / _OWNER).unlink(missing_ok=True)
@@ -42,11 +51,13 @@ class Staging:
             shutil.rmtree(old, ignore_errors=True)
             self.target.replace(old)
         self.path.replace(self.target)
+        self.release()
         shutil.rmtree(old, ignore_errors=True)
 
     def discard(self) -> None:
         """Remove it with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+        self.release()
 
 
 def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Staging:
@@ -73,6 +84,14 @@ def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Stagi
     """
     check_target(target, overwrite=overwrite, ours=ours)
     staging = Staging(target)
+    with _turn:
+        _make(staging)
+        _open.add(staging.path.resolve())
+    return staging
+
+
+def _make(staging: Staging) -> None:
+    """Make the directory and mark it; what an earlier run left goes."""
     _clear(staging.path)
     try:
         staging.path.mkdir(parents=True)
@@ -82,11 +101,10 @@ def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Stagi
     except OSError as problem:
         raise OutputError(
             "the output directory cannot be made",
-            directory=target,
+            directory=staging.target,
             reason=problem.strerror,
             hint="choose another --output",
         ) from problem
-    return staging
 
 
 def check_target(target: Path, *, overwrite: bool, ours: Sequence[str]) -> None:
@@ -127,7 +145,8 @@ def _clear(partial: Path) -> None:
             hint="move it, or choose another --output",
         )
     host, _, pid = owner.read_text().split("\n", 1)[0].partition(" ")
-    if host == socket.gethostname() and pid.isdigit() and _alive(int(pid)):
+    here = host == socket.gethostname() and pid.isdigit() and _alive(int(pid))
+    if here or partial.resolve() in _open:
         raise OutputError(
             "another run is writing there",
             directory=partial,

@@ -151,16 +151,21 @@ class ModuleContract:
         for name, block in _run(module, inputs, [_length(inputs)]).items():
             assert np.isfinite(block).all(), f"{name} is not finite everywhere"
 
-    def test_blocks_given_are_left_alone(self) -> None:
-        """Neither running nor ``set_value`` writes into an array the engine still holds."""
+    @pytest.mark.parametrize("steps", [1, 3])
+    @pytest.mark.parametrize("catchments", [1, 2])
+    def test_blocks_given_are_left_alone(self, steps: int, catchments: int) -> None:
+        """Neither running nor ``set_value`` writes into an array that belongs to the caller."""
         module, inputs = self.make()
-        given = {name: np.array(block[:, :1], dtype=np.float64) for name, block in inputs.items()}
+        module = self.subset(module, np.arange(catchments))
+        given = {name: block[:catchments, :steps].copy() for name, block in inputs.items()}
         before = {name: block.copy() for name, block in given.items()}
         for name, block in given.items():
             module.set_block(name, block)
-        module.update_block(2)
+        module.update_block(steps)
         for name, block in given.items():
-            module.set_value(name, block[:, 0] + 1.0)
+            values = 0.1 + np.arange(catchments)
+            module.set_value(name, values)
+            _same(_now(module, name), values, f"{name}, set after a block")
             _same(block, before[name], f"{name}, as it was given to set_block")
 
     def test_water_is_kept(self) -> None:

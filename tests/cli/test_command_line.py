@@ -6,6 +6,7 @@ hundredth of the time. An error that is not ours comes through either way.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -90,8 +92,8 @@ def spoil(run: Path) -> None:
     ("command", "words"),
     [
         ((), ["demo", "run", "check", "doctor"]),
-        (("run",), ["--hydrofabric", "--realization", "--forcing", "--output", "--output-format", "--catchments",
-                    "--start", "--end", "--workers", "--scheduler", "--overwrite", "--units", "--quiet", "--json"]),
+        (("run",), ["--hydrofabric", "--realization", "--forcing", "--output", "--output-format"]),
+        (("run",), ["--catchments", "--start", "--end", "--workers", "--scheduler", "--overwrite", "--units"]),
         (("check",), ["--catchments", "--units", "--quiet", "--json"]),
         (("demo",), ["--catchments", "--days", "--seed", "--quiet", "--json"]),
         (("doctor",), ["--quiet", "--json"]),
@@ -143,13 +145,13 @@ def test_check_of_a_broken_run(dmod, run):
     assert (found["ok"], found["errors"], found["findings"][0]["ids"]) == (False, 1, ["cat-3"])
 
 
-def test_a_broken_run_is_not_started(run):
+def test_a_broken_run_is_not_started(dmod, run):
     spoil(run)
     before = listing(run)
     done = program("run", run, code=2)
     assert "1 of 8 catchments have no forcing" in done.stderr
     assert done.stdout == ""
-    found = json.loads(program("run", run, "--json", code=2).stdout)
+    found = json.loads(dmod("run", run, "--json", code=2).stdout)
     assert (found["error"], found["findings"][0]["code"]) == ("CheckError", "forcing-ids")
     assert listing(run) == before
 
@@ -166,26 +168,26 @@ def test_a_run_says_where_its_outputs_are(run):
         assert np.isfinite(file["Q_OUT"][...]).all()
 
 
+@pytest.fixture
+def dasks_own_port() -> Iterator[None]:
+    """Somebody else holds the port that Dask would like to have."""
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # somebody holds it already, which serves as well
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("0.0.0.0", 8787))
+            other.listen()
+        yield
+
+
+@pytest.mark.usefixtures("dasks_own_port")
 def test_a_quiet_run_says_nothing_and_a_json_run_one_object(run, tmp_path):
     done = program("run", run, "--quiet", "--output", tmp_path / "q", code=0)
     assert (done.stdout, done.stderr) == ("", "")
-    done = program("run", run, "--json", "--output", tmp_path / "j", code=0)
+    done = program("run", run, "--json", "--output", tmp_path / "j", "--workers", "1", code=0)
     found = json.loads(done.stdout)
     assert (found["state"], found["catchments"], found["steps"]) == ("complete", 8, 72)
     assert found["output"] == str(tmp_path / "j")
     assert done.stderr == ""
-
-
-def test_a_run_beside_another_program_on_dasks_own_port_says_nothing_of_it(run, tmp_path):
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            other.bind(("0.0.0.0", 8787))
-            other.listen()
-        except OSError:
-            pass  # somebody holds it already, which serves as well
-        for k, workers in enumerate(([], ["--workers", "1"])):
-            assert program("run", run, "--quiet", "--output", tmp_path / str(k), *workers, code=0).stderr == ""
 
 
 def test_part_of_the_domain_and_of_the_time(dmod, run, tmp_path):
@@ -288,25 +290,51 @@ def test_a_failed_overwrite_keeps_what_was_there(dmod, run, tmp_path):
         "--catchments",
         "cat-1",
         "--scheduler",
-        "tcp://127.0.0.1:1",
+        "nonsense://x:1",
         code=2,
     )
     assert (target / "run.nc").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["basin", "out"]
 
 
-@pytest.mark.parametrize(
-    "address", ["tcp://127.0.0.1:1", "tcp://no-such-host.invalid:8786", "nonsense://x", "127.0.0.1"]
-)
-def test_a_scheduler_that_cannot_be_reached(dmod, run, address):
+def refused(said: Said, address: str) -> None:
+    """That the error is about this scheduler, and short."""
+    assert f"no Dask scheduler answers at {address}" in said.stderr
+    assert "leave --scheduler out" in said.stderr
+    assert len(said.stderr.splitlines()) < 8, said.stderr
+
+
+def test_a_scheduler_that_cannot_be_reached(run):
     before = listing(run)
     began = time.monotonic()
-    done = dmod("run", run, "--scheduler", address, code=2)
-    assert time.monotonic() - began < 25, "start-up and ten seconds of waiting"
-    assert f"no Dask scheduler answers at {address}" in done.stderr
-    assert "leave --scheduler out" in done.stderr
-    assert len(done.stderr.splitlines()) < 8, done.stderr
+    refused(program("run", run, "--scheduler", "tcp://127.0.0.1:1", code=2), "tcp://127.0.0.1:1")
+    assert time.monotonic() - began < 15
     assert listing(run) == before
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "127.0.0.1:many"])
+def test_an_address_that_is_none_is_refused_at_once(dmod, run, address):
+    before = listing(run)
+    began = time.monotonic()
+    refused(dmod("run", run, "--scheduler", address, code=2), address)
+    assert time.monotonic() - began < 6
+    assert listing(run) == before
+
+
+def test_the_program_does_not_linger_after_such_an_address(run):
+    began = time.monotonic()
+    refused(program("run", run, "--scheduler", "nonsense://x:1", code=2), "nonsense://x:1")
+    assert time.monotonic() - began < 15
+
+
+def test_somebody_who_listens_but_says_nothing_is_not_waited_for(dmod, run):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        refused(dmod("run", run, "--scheduler", address, code=2), address)
+    assert time.monotonic() - began < 15
 
 
 def test_a_directory_nobody_may_write_to(dmod, run, tmp_path):

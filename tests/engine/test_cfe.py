@@ -249,10 +249,8 @@ def xinanjiang(water, soil, impervious):
     """Runoff [m], with a = 0.1, b = 0.5, x = 2."""
     free, tension = max(soil - FIELD, 0.0), min(soil, FIELD)
     dry = 1 - tension / FIELD
-    if 1 - dry <= 0.5 - 0.1:
-        share = (0.5 - 0.1) ** (1 - 0.5) * dry**0.5
-    else:
-        share = 1 - (0.5 + 0.1) ** (1 - 0.5) * dry**0.5
+    below, above = (0.5 - 0.1) ** (1 - 0.5) * dry**0.5, 1 - (0.5 + 0.1) ** (1 - 0.5) * dry**0.5
+    share = below if 1 - dry <= 0.5 - 0.1 else above
     saturated = 1 - (1 - free / (FULL - FIELD)) ** 2
     return (1 - impervious) * water * share * saturated + impervious * water
 

@@ -128,9 +128,10 @@ def plain(**changed):
     """A CFE of one catchment that starts at rest, a quarter full."""
     keys = {
         "forcing_file": "BMI", "surface_partitioning_scheme": "Schaake", "verbosity": 0,
-        "soil_params.depth": 2, "soil_params.b": 4, "soil_params.satdk": 0, "soil_params.satpsi": 0.1, "soil_params.slop": 0.5,
-        "soil_params.smcmax": 0.4, "soil_params.wltsmc": 0.05, "max_gw_storage": 0.1, "Cgw": 0, "expon": 2,
-        "gw_storage": 0.5, "alpha_fc": 0.33, "soil_storage": 0.25, "K_nash": 0.25, "K_lf": 0, **changed,
+        "soil_params.depth": 2, "soil_params.b": 4, "soil_params.satdk": 0, "soil_params.satpsi": 0.1,
+        "soil_params.slop": 0.5, "soil_params.smcmax": 0.4, "soil_params.wltsmc": 0.05, "max_gw_storage": 0.1,
+        "Cgw": 0, "expon": 2, "gw_storage": 0.5, "alpha_fc": 0.33, "soil_storage": 0.25,
+        "K_nash": 0.25, "K_lf": 0, **changed,
     }  # fmt: skip
     return started(["".join(f"{key}={value}\n" for key, value in keys.items())])
 

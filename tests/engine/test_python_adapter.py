@@ -13,7 +13,7 @@ from dmod.testing.rivers import MODULES, multi, paved_flow, run_here, tiny_run_d
 
 #: A bucket that gives away a share of what it holds [mm] in every step; its clocks differ. What bmipy
 #: asks for besides is added below, unused.
-SOURCE = '''
+SOURCE = """
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +115,7 @@ class Shy(Bucket):
 class Clumsy(Bucket):
     def update(self):
         raise RuntimeError("the bucket has a hole")
-'''
+"""
 
 
 @pytest.fixture

@@ -41,7 +41,9 @@ def opened(path: Path) -> NetcdfForcing:
     return NetcdfForcing(ForcingRef(path, "NetCDF"))
 
 
-def block(source: NetcdfForcing, rows: Any, start: int = 0, stop: int = STEPS, name: str = "precip_rate") -> Any:
+def block(
+    source: NetcdfForcing, rows: Any, start: int = 0, stop: int = STEPS, name: str = "precip_rate"
+) -> Any:
     """Values of some rows."""
     return source.read(name, np.array(rows, dtype=np.intp), start, stop)
 
@@ -64,10 +66,10 @@ SINCE_1970 = FIRST + 3600 * HOURS
         pytest.param(SINCE_1970 * 10**3, {"units": "ms"}, id="ms"),
         pytest.param(SINCE_1970 * 10**6, {"units": "us"}, id="us"),
         pytest.param(SINCE_1970, {"units": "s", "epoch_start": "01/01/1970 00:00:00"}, id="NGIAB's epoch"),
-        pytest.param(SINCE_1970, {"units": "s", "epoch_start": "01/01/70 00:00:00"}, id="two digits, last century"),
-        pytest.param(3600 * HOURS, {"units": "s", "epoch_start": "12/01/15 00:00:00"}, id="two digits, this century"),
+        pytest.param(SINCE_1970, {"units": "s", "epoch_start": "01/01/70 00:00:00"}, id="year 70"),
+        pytest.param(3600 * HOURS, {"units": "s", "epoch_start": "12/01/15 00:00:00"}, id="year 15"),
         pytest.param(HOURS, {"units": "h", "epoch_start": "12/01/2015 00:00:00"}, id="hours after an epoch"),
-        pytest.param(60 * HOURS - 30, {"units": "m", "epoch_start": "12/01/2015 00:30:00"}, id="before the epoch"),
+        pytest.param(60 * HOURS - 30, {"units": "m", "epoch_start": "12/01/2015 00:30:00"}, id="minus"),
         pytest.param(SINCE_1970, {"units": "seconds since 1970-01-01 00:00:00"}, id="CF seconds"),
         pytest.param(HOURS, {"units": "hours since 2015-12-01 00:00:00"}, id="CF hours"),
         pytest.param(60 * HOURS, {"units": "minutes since 2015-12-01 00:00"}, id="CF without seconds"),
@@ -75,7 +77,7 @@ SINCE_1970 = FIRST + 3600 * HOURS
         pytest.param(HOURS, {"units": "hours since 2015-12-01T00:00:00Z"}, id="CF with a T"),
         pytest.param(HOURS - 1, {"units": "hours since 2015-12-1 1:00:00"}, id="CF with one digit"),
         pytest.param(
-            HOURS, {"units": "hours since 2015-12-01", "epoch_start": "01/01/1970 00:00:00"}, id="CF goes before an epoch"
+            HOURS, {"units": "hours since 2015-12-01", "epoch_start": "01/01/1970 00:00:00"}, id="CF wins"
         ),
     ],
 )  # fmt: skip
@@ -121,7 +123,7 @@ def test_a_time_of_one_dimension_will_do(tmp_path):
         pytest.param(
             HOURS,
             {"units": "h", "epoch_start": "1st of May"},
-            "cannot read the epoch '1st of May'",
+            "the epoch '1st of May'",
             id="epoch",
         ),
         pytest.param(HOURS, {"units": "hours since 2015-13-01"}, "cannot read the epoch", id="month 13"),
@@ -159,7 +161,9 @@ def test_unequal_spacing_is_said_with_its_place(tmp_path):
         pytest.param({"dtype": ">i2"}, id="whole numbers"),
     ],
 )
-@pytest.mark.parametrize("rows", [[0], [4], [0, 1, 2, 3, 4], [1, 2, 3], [4, 3, 2, 1, 0], [3, 0, 1, 4], [2, 2], []])
+@pytest.mark.parametrize(
+    "rows", [[0], [4], [0, 1, 2, 3, 4], [1, 2, 3], [4, 3, 2, 1, 0], [3, 0, 1, 4], [2, 2], []]
+)
 def test_rows_come_in_the_order_asked_for_whatever_the_layout(tmp_path, store, rows):
     with_rows = opened(write(tmp_path / "f.nc", variables={"precip_rate": (VALUES, {}, store)}))
     found = block(with_rows, rows, 5, 29)
@@ -240,23 +244,18 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path, kept):
     assert "again" in caught.value.hint
 
 
-def test_damage_anywhere_is_a_forcing_error_or_harmless(tmp_path):
-    whole = bytearray(write(tmp_path / "f.nc").read_bytes())
-    rng = np.random.default_rng(1)
-    refused = 0
-    for trial in range(200):
-        damaged = bytearray(whole)
-        place = int(rng.integers(0, len(whole)))
-        damaged[place : place + 8] = bytes(rng.integers(0, 256, len(damaged[place : place + 8]), dtype=np.uint8))
-        path = tmp_path / f"{trial}.nc"
-        path.write_bytes(damaged)
-        try:
-            source = opened(path)
-            block(source, [0, 1])
-            source.close()
-        except ForcingError:
-            refused += 1
-    assert refused > 10
+@pytest.mark.parametrize("name", ["ids", "Time", "precip_rate", "/"])
+def test_a_damaged_header_is_a_forcing_error(tmp_path, name):
+    path = write(tmp_path / "f.nc")
+    with h5py.File(path) as file:
+        place = h5py.h5o.get_info(file[name].id).addr
+    content = bytearray(path.read_bytes())
+    content[place : place + 40] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(
+        ForcingError, match=r"f\.nc (cannot be read: its header is damaged|is not a NetCDF-4)"
+    ):
+        opened(path)
 
 
 def test_a_damaged_chunk_is_found_when_it_is_read(tmp_path):

@@ -5,6 +5,20 @@ from __future__ import annotations
 import pytest
 
 from dmod.errors import ObservationError, SelectionError
+from dmod.prepare.basin import make_basin
+from dmod.session import Session
+
+
+@pytest.fixture(scope="module")
+def basin(tmp_path_factory):
+    """Twelve catchments, three days; nobody writes into it."""
+    return make_basin(tmp_path_factory.mktemp("made") / "run", catchments=12, days=3)
+
+
+@pytest.fixture(scope="module")
+def complete(basin, tmp_path_factory):
+    """A run of it that is complete."""
+    return Session().run(basin.directory, output=tmp_path_factory.mktemp("complete") / "out").wait(120)
 
 
 @pytest.fixture

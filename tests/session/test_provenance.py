@@ -11,9 +11,22 @@ import h5py
 import pytest
 
 import dmod
+from dmod.prepare.basin import make_basin
 from dmod.session import Session
 
 DIGESTS = ("hydrofabric_digest", "realization_digest", "config_digest", "forcing_digest")
+
+
+@pytest.fixture(scope="module")
+def basin(tmp_path_factory):
+    """Twelve catchments, three days; nobody writes into it."""
+    return make_basin(tmp_path_factory.mktemp("made") / "run", catchments=12, days=3)
+
+
+@pytest.fixture(scope="module")
+def complete(basin, tmp_path_factory):
+    """A run of it that is complete."""
+    return Session().run(basin.directory, output=tmp_path_factory.mktemp("complete") / "out").wait(120)
 
 
 def provenance(directory, target) -> dict[str, str]:

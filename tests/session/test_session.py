@@ -15,9 +15,28 @@ from dmod.errors import CheckError, InputError, OutputError, SelectionError
 from dmod.formats.outputs import open_outputs
 from dmod.job.lifecycle import LINE
 from dmod.model.findings import Report
+from dmod.prepare.basin import make_basin
 from dmod.session import Job, Session, connect, request_of
 
 STATES = ["resolved", "partitioned", "allocated", "running", "finished", "complete"]
+
+
+@pytest.fixture(scope="module")
+def basin(tmp_path_factory):
+    """Twelve catchments, three days; nobody writes into it."""
+    return make_basin(tmp_path_factory.mktemp("made") / "run", catchments=12, days=3)
+
+
+@pytest.fixture(scope="module")
+def complete(basin, tmp_path_factory):
+    """A run of it that is complete."""
+    return Session().run(basin.directory, output=tmp_path_factory.mktemp("complete") / "out").wait(120)
+
+
+@pytest.fixture
+def target(tmp_path):
+    """Where a test has its outputs written."""
+    return tmp_path / "out"
 
 
 def test_run_is_connect_and_run(basin, target):
