@@ -96,6 +96,7 @@ class NativeModule(CatchmentGrid, Bmi):
         self._steps = 0
         self._output_names = tuple(v.name for v in self.description_now().outputs)
         self._inputs: dict[str, Block] = {v.name: np.zeros((size, 1)) for v in self.description_now().inputs}
+        self._own = set(self._inputs)
         self._values = {name: np.zeros(size) for name in self._output_names}
         self._out = np.empty((len(self._output_names), size, 0))
         self.request(self._output_names)
@@ -132,9 +133,8 @@ class NativeModule(CatchmentGrid, Bmi):
         if name not in self._inputs:
             raise InputError(f"{self.get_component_name()} has no input {name!r}", has=", ".join(self._inputs))
         kind = values.dtype if self.takes_single else np.float64
-        # A block one wide is what `set_value` changes in place: it must not be the caller's own.
-        make = np.array if values.shape[1] == 1 else np.ascontiguousarray
-        self._inputs[name] = make(values, dtype=kind)
+        self._inputs[name] = np.ascontiguousarray(values, dtype=kind)
+        self._own.discard(name)
 
     def get_block(self, name: str) -> Block:
         """An output over the steps of the last `update_block`.
@@ -331,8 +331,10 @@ class NativeModule(CatchmentGrid, Bmi):
         if name in self._values:
             return self._values[name]
         if name in self._inputs:
-            if self._inputs[name].shape[1] != 1:
-                self._inputs[name] = np.ascontiguousarray(self._inputs[name][:, -1:])
+            if name not in self._own:
+                # What set_block was given is the caller's: whoever asks for a pointer gets an array of ours.
+                self._inputs[name] = np.array(self._inputs[name][:, -1:], dtype=np.float64, order="C")
+                self._own.add(name)
             return self._inputs[name].reshape(-1)
         self._variable(name)
         return self.parameter(name)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Group", "Part", "PartReport", "run_part"]
 
 _STEP_S = 3600.0
+#: Catchments at a time, where rows of forcing lie each in one piece.
+_ROWS = 16
 #: How long a block that goes step by step may take, so that a run can be watched and stopped [s].
 _BLINK_S = 1.0
 
@@ -185,7 +187,7 @@ def _blocks(part: Part, sources: Sequence[ForcingSource]) -> Iterator[tuple[int,
     outputs = max(sum(len(stage.keep) for stage in group.chain.stages) for group in part.groups)
     cell = 16 * variables + 8 * (outputs + 2)
     together = any(source.row_chunk == 0 for source in sources)
-    wanted = count if together else min(count, max(16, *(source.row_chunk for source in sources)))
+    wanted = count if together else min(count, max(_ROWS, *(source.row_chunk for source in sources)))
     edges = _edges(part.nexus_rows, wanted)
     for first, last in itertools.pairwise(edges):
         span = max(1, part.budget_bytes // (cell * (last - first)))
@@ -236,7 +238,7 @@ class _Lane:
         }
         for name, values in blocks.items():
             # One sum finds out whether there is any missing value; only then are they looked for.
-            if not np.isfinite(values.sum(dtype=np.float64)):
+            if not np.isfinite(values.sum()):
                 self._refuse(name, values, start)
         return blocks
 
@@ -286,6 +288,9 @@ def _block(
         for header, values in (*columns.items(), *lane.echoes(start, stop)):
             if header in part.columns:
                 writer.write(header, rows[lane.places], start, values)
+        for header in set(part.columns) - {column.header for column in lane.chain.columns}:
+            # The file was laid out without fill values: what a formulation does not give is no number.
+            writer.write(header, rows[lane.places], start, np.full_like(flow, np.nan))
         clock.read += read - began
         clock.compute += computed - read
         clock.write += time.perf_counter() - computed

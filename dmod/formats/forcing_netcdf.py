@@ -110,6 +110,8 @@ class NetcdfForcing:
         item = self._data[variable]
         kind = np.float32 if item.dtype == np.float32 else np.float64
         out = np.empty((len(rows), stop - start), dtype=kind)
+        if not out.size:
+            return out
         if variable in self._places:
             self._read_plain(variable, rows, start, out)
             return _unpacked(self._attributes[variable], out)

@@ -93,7 +93,7 @@ def spoil(run: Path) -> None:
     [
         ((), ["demo", "run", "check", "doctor"]),
         (("run",), ["--hydrofabric", "--realization", "--forcing", "--output", "--output-format"]),
-        (("run",), ["--catchments", "--start", "--end", "--workers", "--scheduler", "--overwrite", "--units"]),
+        (("run",), ["--catchments", "--start", "--end", "--workers", "--scheduler", "--overwrite"]),
         (("check",), ["--catchments", "--units", "--quiet", "--json"]),
         (("demo",), ["--catchments", "--days", "--seed", "--quiet", "--json"]),
         (("doctor",), ["--quiet", "--json"]),

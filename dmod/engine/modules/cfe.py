@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -335,7 +335,7 @@ class Cfe(NativeModule):
         self._n_ordinates = (~np.isnan(p["giuh_ordinates"])).sum(axis=1).astype(np.int64)
         # The sum of rounded ordinates counts as one within rounding, as people mean it.
         short = self._ordinates.sum(axis=1) - 1.0
-        column["lost"][:] = short
+        column["lost"][:] = np.where(np.abs(short) < 1e-12, 0.0, short)
         self._constants = table
         if not changed or changed in _SOIL:
             self._soil = np.maximum(p["soil_storage"], 0.0) * p["smcmax"] * p["depth"]
@@ -362,6 +362,15 @@ class Cfe(NativeModule):
             tuple(inputs[v.name] for v in _INPUTS),
             (self._soil, self._ground, self._percolated, self._made), self._queue, self._nash, slots, out,
         )  # fmt: skip
+
+    def set_value_at_indices(self, name: str, inds: NDArray[np.int_], src: NDArray[Any]) -> None:
+        """Set values at catchments *inds*; as with one CFE for each, only these start anything again."""
+        soil, nash, n_nash = self._soil, self._nash, self._n_nash
+        super().set_value_at_indices(name, inds, src)
+        others = np.setdiff1d(np.arange(self.size), inds)
+        width = min(nash.shape[1], self._nash.shape[1])
+        self._soil[others], self._n_nash[others] = soil[others], n_nash[others]
+        self._nash[others, :width] = nash[others, :width]
 
     def stored(self) -> NDArray[np.float64]:
         """Water held now in soil, groundwater, unit hydrograph and cascade [m], shape (catchments,)."""

@@ -31,7 +31,7 @@ def _declared(text: str) -> Variable:
     >>> _declared("sloth_ice_fraction_schaake(1,double,m,node)").units
     'm'
     """
-    found = _NAME.fullmatch(text.replace(" ", ""))
+    found = _NAME.fullmatch(re.sub(r"\s*([(),])\s*", r"\1", text.strip()))
     if found is None:
         raise ConfigError(
             f"SLoTH cannot read the variable {text!r}",
@@ -85,10 +85,9 @@ class Sloth(NativeModule):
         if "(" in name:
             variable = _declared(name)
             self._made = Description("SLoTH", (), (*self._made.outputs, variable))
-            self._start(
-                {**self.parameters, variable.name: np.broadcast_to(np.asarray(src), (self.size,)).copy()},
-                self.size,
-            )
+            now = {name: values.copy() for name, values in self._values.items()}
+            now[variable.name] = np.broadcast_to(np.asarray(src), (self.size,)).copy()
+            self._start(now, self.size)
             return
         super().set_value(name, src)
 
