@@ -58,9 +58,7 @@ def test_equal_spellings_need_no_understanding():
     assert not Conversion(2.0).is_identity
 
 
-@pytest.mark.parametrize(
-    ("source", "target"), [("K", "mm h-1"), ("m", "1"), ("W m-2", "Pa"), ("kg m-2", "mm")]
-)
+@pytest.mark.parametrize(("source", "target"), [("K", "mm h-1"), ("m", "1"), ("W m-2", "Pa"), ("kg m-2", "mm")])
 def test_what_measures_different_things_does_not_convert(source, target):
     with pytest.raises(UnitsError, match="does not convert into") as caught:
         conversion(source, target)

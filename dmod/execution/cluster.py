@@ -69,7 +69,6 @@ def _own(sizing: Sizing) -> Iterator[Client]:
         cluster: SpecCluster = LocalCluster(
             n_workers=1, threads_per_worker=sizing.workers, processes=False, dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
-            host="127.0.0.1",
             silence_logs=logging.CRITICAL,
         )  # fmt: skip
     else:

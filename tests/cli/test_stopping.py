@@ -19,9 +19,7 @@ import pytest
 from dmod.cli import app
 from dmod.prepare.basin import make_basin
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/environ").exists(), reason="looks for processes in /proc"
-)
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 
 COMMAND = [sys.executable, "-c", "from dmod.cli import main; main()"]
 
@@ -155,7 +153,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     ).returncode:
         pytest.skip("a small disk cannot be mounted here")
     yield place
-    subprocess.run(["umount", place], check=False)
+    subprocess.run(["umount", "--lazy", place], check=False)
 
 
 def test_a_disk_without_room_for_the_outputs_fails_the_run_at_once(sound, started, small_disk):
@@ -168,9 +166,7 @@ def test_a_disk_without_room_for_the_outputs_fails_the_run_at_once(sound, starte
     assert list(small_disk.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("output_format", "left_bytes"), [("netcdf", 0), ("ngen", 1_300_000), ("zarr", 1_300_000)]
-)
+@pytest.mark.parametrize(("output_format", "left_bytes"), [("netcdf", 0), ("ngen", 1_300_000), ("zarr", 1_300_000)])
 def test_a_disk_that_fills_up_later_fails_the_run_too(sound, small_disk, capsys, output_format, left_bytes):
     # The NetCDF file of 21 hours, which all formats are made of, takes 1 MB.
     with contextlib.suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as file:

@@ -41,9 +41,7 @@ def opened(path: Path) -> NetcdfForcing:
     return NetcdfForcing(ForcingRef(path, "NetCDF"))
 
 
-def block(
-    source: NetcdfForcing, rows: Any, start: int = 0, stop: int = STEPS, name: str = "precip_rate"
-) -> Any:
+def block(source: NetcdfForcing, rows: Any, start: int = 0, stop: int = STEPS, name: str = "precip_rate") -> Any:
     """Values of some rows."""
     return source.read(name, np.array(rows, dtype=np.intp), start, stop)
 
@@ -161,9 +159,7 @@ def test_unequal_spacing_is_said_with_its_place(tmp_path):
         pytest.param({"dtype": ">i2"}, id="whole numbers"),
     ],
 )
-@pytest.mark.parametrize(
-    "rows", [[0], [4], [0, 1, 2, 3, 4], [1, 2, 3], [4, 3, 2, 1, 0], [3, 0, 1, 4], [2, 2], []]
-)
+@pytest.mark.parametrize("rows", [[0], [4], [0, 1, 2, 3, 4], [1, 2, 3], [4, 3, 2, 1, 0], [3, 0, 1, 4], [2, 2], []])
 def test_rows_come_in_the_order_asked_for_whatever_the_layout(tmp_path, store, rows):
     with_rows = opened(write(tmp_path / "f.nc", variables={"precip_rate": (VALUES, {}, store)}))
     found = block(with_rows, rows, 5, 29)
@@ -252,9 +248,7 @@ def test_a_damaged_header_is_a_forcing_error(tmp_path, name):
     content = bytearray(path.read_bytes())
     content[place : place + 40] = bytes(40)
     path.write_bytes(content)
-    with pytest.raises(
-        ForcingError, match=r"f\.nc (cannot be read: its header is damaged|is not a NetCDF-4)"
-    ):
+    with pytest.raises(ForcingError, match=r"f\.nc (cannot be read: its header is damaged|is not a NetCDF-4)"):
         opened(path)
 
 

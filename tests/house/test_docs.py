@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -18,7 +20,6 @@ import dmod
 from dmod.cli import app
 from dmod.job.lifecycle import LINE, State
 from dmod.model.module import ModuleSpec
-from dmod.testing.modules import ModuleContract
 from dmod.testing.rivers import run_here, tiny_run_directory
 
 HOUSE = Path(__file__).parents[2]
@@ -161,10 +162,29 @@ def test_the_native_module_of_the_page_gives_numbers_by_hand(reservoir):
     np.testing.assert_allclose(running.get_block("flow"), [[1e-3, 0.5e-3, 0.25e-3]], rtol=1e-12)
 
 
-def test_the_native_module_of_the_page_keeps_its_contract(reservoir):
-    contract = reservoir[1]
-    tests = [name for name in dir(contract) if name.startswith("test_")]
-    assert issubclass(contract, ModuleContract)
-    assert len(tests) > 10
-    for name in tests:
-        getattr(contract(), name)()
+def test_the_native_module_of_the_page_keeps_its_contract(tmp_path):
+    _, native, proof = blocks(text("docs/add-a-model.md"), "python")
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "__init__.py").touch()
+    (tmp_path / "my_package" / "reservoir.py").write_text(native)
+    (tmp_path / "test_reservoir.py").write_text(proof)
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            str(tmp_path),
+            "test_reservoir.py",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert int(re.search(r"(\d+) passed", ran.stdout)[1]) > 10

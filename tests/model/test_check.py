@@ -199,9 +199,7 @@ def test_a_key_nobody_reads_is_warned_about_with_the_nearest(run):
     line(run, "CFE", "soil_parms.satdk", "soil_parms.satdk=1e-6")
     case, report = examined(run)
     assert case is not None
-    assert [(f.key, f.remedy) for f in report.warnings] == [
-        ("soil_parms.satdk", "did you mean soil_params.satdk?")
-    ]
+    assert [(f.key, f.remedy) for f in report.warnings] == [("soil_parms.satdk", "did you mean soil_params.satdk?")]
 
 
 def test_a_config_that_is_a_directory_or_no_text(run):
@@ -335,9 +333,7 @@ def test_units_are_converted_once_per_link(run):
 
 def test_an_input_nobody_gives_names_the_nearest(run):
     def change(r: dict[str, Any]) -> None:
-        module(r, CFE)["variables_names_map"]["atmosphere_water__liquid_equivalent_precipitation_rate"] = (
-            "precip_rat"
-        )
+        module(r, CFE)["variables_names_map"]["atmosphere_water__liquid_equivalent_precipitation_rate"] = "precip_rat"
 
     edit(run, change)
     found = error(run, "input-missing")
@@ -452,14 +448,10 @@ def test_an_end_before_the_start_is_refused_wherever_it_comes_from(run):
 
 def test_catchments_the_hydrofabric_lacks_are_a_warning(run):
     entry = {"forcing": {"path": "./forcings/forcings.nc", "provider": "NetCDF"}}
-    edit(
-        run, lambda r: r.update(catchments={"cat-77": entry | {"formulations": r["global"]["formulations"]}})
-    )
+    edit(run, lambda r: r.update(catchments={"cat-77": entry | {"formulations": r["global"]["formulations"]}}))
     case, report = examined(run)
     assert case is not None
-    assert [(f.severity, f.code, f.ids) for f in report.findings] == [
-        ("warning", "stray-catchments", ("cat-77",))
-    ]
+    assert [(f.severity, f.code, f.ids) for f in report.findings] == [("warning", "stray-catchments", ("cat-77",))]
 
 
 # parameters from the realization and the hydrofabric
@@ -521,9 +513,7 @@ def test_without_from_the_column_has_the_parameters_own_name(run):
 def test_a_column_the_hydrofabric_lacks_names_one_like_it(run):
     edit(
         run,
-        lambda r: module(r, CFE).update(
-            model_params={"satdk": {"source": "hydrofabric", "from": "areasqkn"}}
-        ),
+        lambda r: module(r, CFE).update(model_params={"satdk": {"source": "hydrofabric", "from": "areasqkn"}}),
     )
     found = error(run, "model-params")
     assert "has no column 'areasqkn'" in found.message
@@ -572,8 +562,7 @@ def test_a_parameter_outside_its_bounds_is_refused_like_one_in_a_file(run, given
 def test_a_cycle_in_the_network(run):
     sql(
         run,
-        "UPDATE nexus SET toid = (SELECT d.id FROM divides d WHERE d.toid = nexus.id LIMIT 1) "
-        "WHERE toid LIKE 'wb-%'",
+        "UPDATE nexus SET toid = (SELECT d.id FROM divides d WHERE d.toid = nexus.id LIMIT 1) WHERE toid LIKE 'wb-%'",
     )
     found = error_of(run, "flow in a circle")
     assert found.ids

@@ -21,14 +21,10 @@ def module(title: str, inputs: dict[str, str], outputs: dict[str, str], **aliase
     return ModuleSpec("bmi_c", title, aliases=aliases), Description(title, *variables)
 
 
-def coupled(
-    *modules: Any, units: Any = "strict", main: str = "q", **more: Any
-) -> tuple[Chain | None, Report]:
+def coupled(*modules: Any, units: Any = "strict", main: str = "q", **more: Any) -> tuple[Chain | None, Report]:
     """The chain of some modules."""
     formulation = Formulation(tuple(spec for spec, _ in modules), main, is_multi=len(modules) > 1, **more)
-    return couple(
-        formulation, [(d.title.lower(), d) for _, d in modules], FORCING, units=units, file="r.json"
-    )
+    return couple(formulation, [(d.title.lower(), d) for _, d in modules], FORCING, units=units, file="r.json")
 
 
 SOIL = module("Soil", {"rain": "mm h-1"}, {"q": "m", "wetness": "1"})
@@ -91,9 +87,7 @@ def test_an_input_nobody_gives_names_the_nearest():
     _, report = coupled(module("Soil", {"rain": "mm h-1"}, {"q": "m"}, rain="rainn"))
     (finding,) = report.errors
     assert (finding.code, finding.key) == ("input-missing", "variables_names_map.rain")
-    assert (
-        finding.message == "Soil needs rain (mapped to rainn), which neither the forcing nor a module gives"
-    )
+    assert finding.message == "Soil needs rain (mapped to rainn), which neither the forcing nor a module gives"
     assert finding.remedy.startswith("did you mean 'rain'?")
 
 
@@ -133,9 +127,7 @@ def test_outputs_nobody_gives_are_each_an_error():
     ]
 
 
-@pytest.mark.parametrize(
-    "headers", [("flow", "flow"), ("flow", "time"), ("flow", "nexus_flow"), ("a/b", "c")]
-)
+@pytest.mark.parametrize("headers", [("flow", "flow"), ("flow", "time"), ("flow", "nexus_flow"), ("a/b", "c")])
 def test_names_of_columns_that_an_output_file_cannot_have_are_refused(headers):
     _, report = coupled(SOIL, outputs=("q", "wetness"), headers=headers)
     assert [(f.severity, f.key) for f in report.findings] == [("error", "output_header_fields")]
