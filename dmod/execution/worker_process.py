@@ -20,6 +20,13 @@ __all__ = ["WorkerProcess"]
 
 #: What a worker imports while it starts, so that its first task need not.
 _PRELOAD = ("dmod.engine.modules.warm",)
+#: Quiet, and with an allocator that keeps the memory of one block for the next: handing it back
+#: and taking it again would cost a sixth of a run.
+_ENVIRONMENT = {
+    "DASK_LOGGING__DISTRIBUTED": "critical",
+    "MALLOC_MMAP_THRESHOLD_": str(256 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
+}
 #: How often a worker that dies is replaced before it is given up.
 _RESTARTS = 10
 
@@ -62,7 +69,7 @@ class WorkerProcess(ProcessInterface):
             *("--spec", json.dumps({"cls": "distributed.Worker", "opts": options})),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "DASK_LOGGING__DISTRIBUTED": "critical"},
+            env={**os.environ, **_ENVIRONMENT},
             start_new_session=True,
         )
 

@@ -140,8 +140,14 @@ class Pet(NativeModule):
     def _advance(self, inputs: Mapping[str, Block], out: NDArray[np.float64], slots: NDArray[np.int64]) -> None:
         # With nothing requested there is nothing to compute, but the first step still passes.
         rate = out[0] if slots[0] >= 0 else np.empty((self.size, out.shape[2]))
-        weather: list[NDArray[Any]] = [inputs[v.name] for v in _INPUTS]
-        if any(block.dtype != np.float32 for block in weather):
-            # Two compiled versions only: all weather in single precision, as files have it, or all in double.
-            weather = [block.astype(np.float64, copy=False) for block in weather]
-        advance(self._constants, self._age, *weather, rate)
+        kinds = {inputs[v.name].dtype for v in _INPUTS}
+        # Two compiled versions only: all weather in single precision, as files have it, or all in double.
+        kind = np.float32 if kinds == {np.dtype(np.float32)} else np.float64
+        weather = tuple(_full(inputs[v.name], rate.shape, kind) for v in _INPUTS)
+        advance(self._constants, self._age, weather, rate)
+
+
+def _full(block: NDArray[Any], shape: tuple[int, ...], kind: type[np.floating[Any]]) -> NDArray[Any]:
+    """*block* as wide as the others, in one precision."""
+    wide = block if block.shape == shape else np.broadcast_to(block, shape)
+    return np.ascontiguousarray(wide, dtype=kind)

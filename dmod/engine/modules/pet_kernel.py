@@ -47,105 +47,158 @@ _PER_LATENT = 1.0 / (_WATER * _LATENT)  # m s-1 per W m-2
 _GAMMA = _CP / (0.622 * _LATENT)  # K-1 m-1, times pressure and heat roughness length
 _TRANSFER = 0.622 * _KARMAN2 / 287.0 / _WATER  # of vapour by wind
 
+# For the exponential: log2(e), ln(2) in two parts, and a number whose last bits count ones.
+_LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_ONES = 6755399441055744.0  # 1.5 * 2**52
+_BIAS = np.int64(1023 << 52)
+
 Floats = NDArray[np.float64]
 Weather = NDArray[np.float64] | NDArray[np.float32]
+Rows = tuple[Weather, Weather, Weather, Weather, Weather, Weather, Weather]
+Blocks = Rows
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _by_wind(
-    method: float,
-    transfer: float,
-    log_ra: float,
-    net: float,
-    kelvin: float,
-    p: float,
-    q: float,
-    wind: float,
-    heat: float,
-) -> float:
-    """Methods 2, 3 and 5 [m s-1]; *heat* is the heat roughness length [m]."""
-    celsius = kelvin - _ZERO_C
-    warm = 237.3 + celsius
-    saturated = 611.0 * math.exp(17.27 * celsius / warm)
+def _exp(x: float) -> float:
+    """e**x for -700 < x < 700, to the last bit but for one value in many.
+
+    A polynomial on |r| < ln(2)/2 times a power of two made of bits: no call and no branch, so
+    that the compiler can do several at once.
+    """
+    shifted = x * _LOG2E + _ONES
+    k = shifted - _ONES
+    near = x - k * _LN2_HIGH
+    r = near - k * _LN2_LOW
+    lost = (near - r) - k * _LN2_LOW
+    p = 1.6059043836821613e-10
+    p = p * r + 2.08767569878681e-09
+    p = p * r + 2.505210838544172e-08
+    p = p * r + 2.755731922398589e-07
+    p = p * r + 2.7557319223985893e-06
+    p = p * r + 2.48015873015873e-05
+    p = p * r + 0.0001984126984126984
+    p = p * r + 0.001388888888888889
+    p = p * r + 0.008333333333333333
+    p = p * r + 0.041666666666666664
+    p = p * r + 0.16666666666666666
+    p = p * r + 0.5
+    # 1 + r + tail, what each sum rounds off kept and added last.
+    tail = p * r * r + lost
+    more = r + tail
+    less = (r - more) + tail
+    whole = 1.0 + more
+    rest = ((1.0 - whole) + more) + less
+    scale = np.int64((np.float64(shifted).view(np.int64) << np.int64(52)) + _BIAS).view(np.float64)
+    return scale * (whole + rest)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _saturated(celsius: float) -> float:
+    """Saturation vapour pressure [Pa]."""
+    return 611.0 * _exp(17.27 * celsius / (237.3 + celsius))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _drying(saturated: float, p: float, q: float, kelvin: float) -> tuple[float, float]:
+    """Vapour pressure deficit [Pa], and virtual temperature [K]."""
     vapour = q * p / 0.622
     if vapour > saturated:
         vapour = 0.65 * saturated
-    deficit = saturated - vapour
-    virtual = (1.0 + 0.608 * q) * kelvin
-    gamma = _GAMMA * p * heat
-    if method == 5.0:
-        resistance = log_ra / (_KARMAN2 * wind)
-        steep = 4098.0 * saturated / (warm * warm)
+    return saturated - vapour, (1.0 + 0.608 * q) * kelvin
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _without_wind(c: Floats, heat: float, weather: Rows, out: Floats) -> None:
+    """Methods 1 and 4 for one catchment."""
+    longwave, pressure, _, shortwave, temperature, _, _ = weather
+    absorbed, long, emitted = 1.0 - c[1], c[2], c[3]
+    if c[0] == 1.0:
+        for t in range(out.size):
+            rate = (absorbed * shortwave[t] + long * longwave[t] - emitted) * _PER_LATENT
+            out[t] = rate if rate >= 0.0 else 0.0
+        return
+    for t in range(out.size):
+        radiation = (absorbed * shortwave[t] + long * longwave[t] - emitted) * _PER_LATENT
+        celsius = np.float64(temperature[t]) - _ZERO_C
+        warm = 237.3 + celsius
+        slope = 4098.0 * _saturated(celsius)
+        rate = 1.3 * slope / (slope + _GAMMA * np.float64(pressure[t]) * heat * warm * warm) * radiation
+        out[t] = rate if rate >= 0.0 else 0.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _with_wind(c: Floats, heat: float, calm: float, weather: Rows, out: Floats) -> None:
+    """Methods 2 and 3 for one catchment; method 2 is 3 without its share of radiation."""
+    longwave, pressure, humidity, shortwave, temperature, wind_x, wind_y = weather
+    absorbed, long, emitted, transfer = 1.0 - c[1], c[2], c[3], _TRANSFER / c[5] * calm
+    both = c[0] == 3.0
+    for t in range(out.size):
+        kelvin, p, q = np.float64(temperature[t]), np.float64(pressure[t]), np.float64(humidity[t])
+        u, v = np.float64(wind_x[t]), np.float64(wind_y[t])
+        celsius = kelvin - _ZERO_C
+        saturated = _saturated(celsius)
+        deficit, virtual = _drying(saturated, p, q, kelvin)
+        rate = transfer * deficit * math.sqrt(u * u + v * v) / virtual
+        if both:
+            # Slope and psychrometric constant, both times (237.3 + T) squared: one division less.
+            warm = 237.3 + celsius
+            slope, gamma = 4098.0 * saturated, _GAMMA * p * heat * warm * warm
+            radiation = (absorbed * shortwave[t] + long * longwave[t] - emitted) * _PER_LATENT
+            rate = (slope * radiation + gamma * rate) / (slope + gamma)
+        out[t] = 0.0 if rate < 0.0 else rate
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _penman_monteith(c: Floats, heat: float, calm: float, weather: Rows, out: Floats) -> None:
+    """Method 5 for one catchment."""
+    longwave, pressure, humidity, shortwave, temperature, wind_x, wind_y = weather
+    absorbed, long, emitted, drag = 1.0 - c[1], c[2], c[3], c[8] / (_KARMAN2 * calm)
+    for t in range(out.size):
+        kelvin, p, q = np.float64(temperature[t]), np.float64(pressure[t]), np.float64(humidity[t])
+        u, v = np.float64(wind_x[t]), np.float64(wind_y[t])
+        celsius = kelvin - _ZERO_C
+        warm = 237.3 + celsius
+        saturated = _saturated(celsius)
+        deficit, virtual = _drying(saturated, p, q, kelvin)
+        resistance = drag / math.sqrt(u * u + v * v)
+        net = absorbed * shortwave[t] + long * longwave[t] - emitted
+        steep, gamma = 4098.0 * saturated / (warm * warm), _GAMMA * p * heat
         flux = (steep * (net - _GROUND) + p / (287.0 * virtual) * _CP * deficit / resistance) / (
             steep + gamma * (1.0 + _CANOPY / resistance)
         )
-        return flux * _PER_LATENT
-    rate = transfer * deficit * wind / virtual
-    if method == 3.0:
-        # Slope and psychrometric constant, both times warm squared: one division less.
-        slope, gamma_w = 4098.0 * saturated, gamma * warm * warm
-        rate = (slope * (net * _PER_LATENT) + gamma_w * rate) / (slope + gamma_w)
-    return rate
+        out[t] = 0.0 if flux < 0.0 else flux * _PER_LATENT
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _priestley_taylor(net: float, kelvin: float, p: float, heat: float) -> float:
-    """Method 4 [m s-1]."""
-    celsius = kelvin - _ZERO_C
-    warm = 237.3 + celsius
-    slope = 4098.0 * (611.0 * math.exp(17.27 * celsius / warm))
-    return 1.3 * slope / (slope + _GAMMA * p * heat * warm * warm) * (net * _PER_LATENT)
+def _catchment(c: Floats, heat: float, calm: float, weather: Rows, out: Floats) -> None:
+    """One catchment, by its method; *heat* is the heat roughness length [m], *calm* the factor on wind."""
+    if c[0] == 1.0 or c[0] == 4.0:
+        _without_wind(c, heat, weather, out)
+    elif c[0] == 5.0:
+        _penman_monteith(c, heat, calm, weather, out)
+    else:
+        _with_wind(c, heat, calm, weather, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _advance(
-    constants: Floats,
-    age: NDArray[np.int64],
-    longwave: Weather,
-    pressure: Weather,
-    humidity: Weather,
-    shortwave: Weather,
-    temperature: Weather,
-    wind_x: Weather,
-    wind_y: Weather,
-    out: Floats,
-) -> None:
+def _advance(constants: Floats, age: NDArray[np.int64], weather: Blocks, out: Floats) -> None:
     """Potential evapotranspiration [m s-1] of all catchments and steps of *out*, shape (catchments, steps)."""
-    w_lw, w_sw = min(longwave.shape[1] - 1, 1), min(shortwave.shape[1] - 1, 1)
-    w_p, w_q, w_t = (
-        min(pressure.shape[1] - 1, 1),
-        min(humidity.shape[1] - 1, 1),
-        min(temperature.shape[1] - 1, 1),
-    )
-    w_u, w_v = min(wind_x.shape[1] - 1, 1), min(wind_y.shape[1] - 1, 1)
+    longwave, pressure, humidity, shortwave, temperature, wind_x, wind_y = weather
     for i in range(out.shape[0]):
         c = constants[i]
-        method, absorbed, long, emitted = c[0], 1.0 - c[1], c[2], c[3]
-        transfer, log_ra, heat, calm = _TRANSFER / c[5], c[8], c[7], 1.0
-        for t in range(out.shape[1]):
-            if t == 0 and age[i] == 0:
-                heat, calm = c[6], c[4]
-            elif t <= 1:
-                heat, calm = c[7], 1.0
-            net = absorbed * shortwave[i, t * w_sw] + long * longwave[i, t * w_lw] - emitted
-            if method == 1.0:
-                rate = net * _PER_LATENT
-            else:
-                # Weather may be in single precision; arithmetic never is.
-                kelvin, p = np.float64(temperature[i, t * w_t]), np.float64(pressure[i, t * w_p])
-                if method == 4.0:
-                    rate = _priestley_taylor(net, kelvin, p, heat)
-                else:
-                    u, v = np.float64(wind_x[i, t * w_u]), np.float64(wind_y[i, t * w_v])
-                    wind = math.sqrt(u * u + v * v) * calm
-                    q = np.float64(humidity[i, t * w_q])
-                    rate = _by_wind(method, transfer, log_ra, net, kelvin, p, q, wind, heat)
-            out[i, t] = 0.0 if rate < 0.0 else rate
+        start = 1 if age[i] == 0 else 0
+        if start:
+            first = (longwave[i, :1], pressure[i, :1], humidity[i, :1], shortwave[i, :1], temperature[i, :1],
+                     wind_x[i, :1], wind_y[i, :1])  # fmt: skip
+            _catchment(c, c[6], c[4], first, out[i, :1])
+        rest = (longwave[i, start:], pressure[i, start:], humidity[i, start:], shortwave[i, start:],
+                temperature[i, start:], wind_x[i, start:], wind_y[i, start:])  # fmt: skip
+        _catchment(c, c[7], 1.0, rest, out[i, start:])
         age[i] += out.shape[1]
 
 
 #: The compiled step. Arguments in order: constants (catchments, len(CONSTANTS)); steps done per
-#: catchment; longwave [W m-2], pressure [Pa], specific humidity [1], shortwave [W m-2],
-#: temperature [K], eastward and northward wind [m s-1], each (catchments, steps) or
-#: (catchments, 1), all single or all double precision; out (catchments, steps).
+#: catchment; weather: longwave [W m-2], pressure [Pa], specific humidity [1], shortwave [W m-2],
+#: temperature [K], eastward and northward wind [m s-1], all (catchments, steps), all in single or
+#: all in double precision; out (catchments, steps).
 advance: Callable[..., None] = _advance

@@ -19,8 +19,8 @@ def warm() -> bool:
     """Call each kernel once on one catchment and one step; whether parts can be run afterwards."""
     one, count = np.ones((1, 1)), np.ones(1, dtype=np.int64)
     for kind in (np.float32, np.float64):
-        weather = [np.ones((1, 1), dtype=kind) for _ in range(7)]
-        pet_kernel.advance(np.ones((1, len(pet_kernel.CONSTANTS))), count.copy(), *weather, np.empty((1, 1)))
+        weather = tuple(np.ones((1, 1), dtype=kind) for _ in range(7))
+        pet_kernel.advance(np.ones((1, len(pet_kernel.CONSTANTS))), count.copy(), weather, np.empty((1, 1)))
     state = (np.ones(1), np.ones(1), np.ones(1), np.ones(1))
     cfe_kernel.advance(
         np.ones((1, len(cfe_kernel.CONSTANTS))), one, count, count, (one, one, one, one, one),
