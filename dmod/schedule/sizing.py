@@ -13,7 +13,7 @@ __all__ = ["Sizing", "size_run"]
 #: Below this many catchment-steps starting processes costs more than it saves.
 _SMALL = 5_000_000
 _PARTS_PER_WORKER = 4
-_STEPS_PER_PART = 2_000_000
+_STEPS_PER_PART = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,14 @@ def size_run(*, catchments: int, steps: int, cores: int, workers: int | None = N
     >>> size_run(catchments=5, steps=720, cores=8)
     Sizing(workers=1, parts=1, processes=False)
     >>> size_run(catchments=10_000, steps=8760, cores=2)
-    Sizing(workers=2, parts=44, processes=True)
+    Sizing(workers=2, parts=12, processes=True)
     """
     work = catchments * steps
     processes = workers is not None or work >= _SMALL
     count = workers if workers is not None else (min(cores, catchments) if processes else 1)
     count = max(1, count)
-    if together:
-        parts = count
-    else:
-        parts = (
-            max(1, -(-work // _STEPS_PER_PART))
-            if count == 1
-            else max(count * _PARTS_PER_WORKER, -(-work // _STEPS_PER_PART))
-        )
-    return Sizing(count, max(1, min(parts, catchments)), processes)
+    wanted = count if together or count == 1 else count * _PARTS_PER_WORKER
+    if not together:
+        # The same number for each worker, so that none is left with the last part alone.
+        wanted = max(wanted, count * -(-work // (count * _STEPS_PER_PART)))
+    return Sizing(count, min(wanted, catchments), processes)

@@ -42,7 +42,7 @@ def test_where_each_part_reads_all_of_the_forcing_there_is_one_part_for_each_wor
 def test_a_part_stays_small_enough_to_be_lost(catchments, steps, cores, workers):
     sizing = size_run(catchments=catchments, steps=steps, cores=cores, workers=workers)
     largest = -(-catchments // sizing.parts)
-    assert largest == 1 or (largest - 1) * steps <= 2_000_000
+    assert largest == 1 or (largest - 1) * steps <= 8_000_000
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,8 @@ def test_a_part_stays_small_enough_to_be_lost(catchments, steps, cores, workers)
         pytest.param(60, 2880, 2, 2, Sizing(2, 8, True), id="small, but workers were asked for"),
         pytest.param(3, 2880, 2, 2, Sizing(2, 3, True), id="fewer catchments than parts wanted"),
         pytest.param(1000, 5000, 4, None, Sizing(4, 16, True), id="just large enough"),
-        pytest.param(1000, 4999, 4, None, Sizing(1, 3, False), id="just too small"),
+        pytest.param(1000, 4999, 4, None, Sizing(1, 1, False), id="just too small"),
+        pytest.param(10_000, 8760, 2, None, Sizing(2, 12, True), id="a year of ten thousand: as many for each worker"),
         pytest.param(2, 9_000_000, 64, None, Sizing(2, 2, True), id="long, not wide"),
     ],
 )

@@ -73,7 +73,7 @@ def test_the_status_of_a_complete_job_is_json_and_complete(complete, basin):
     assert (status["name"], status["state"], status["goal"]) == ("run", "complete", "complete")
     assert (status["catchments"], status["steps"], status["step"]) == (12, 72, 72)
     assert (status["done"], status["total"], status["fraction"]) == (12 * 72, 12 * 72, 1.0)
-    assert status["simulated_time"] == basin.axis.start_s + 71 * 3600
+    assert status["simulated_time"] == "2015-10-03T23:00:00+00:00"
     assert (status["workers"], status["output"]) == (1, str(complete.request.target))
 
 

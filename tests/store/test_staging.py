@@ -96,7 +96,7 @@ def test_something_strange_in_the_way_is_left_there(tmp_path):
 
 def test_what_a_dead_run_left_is_cleared_and_what_a_living_one_writes_is_not(tmp_path):
     target, owner = tmp_path / "out", tmp_path / "out.partial" / "PARTIAL"
-    opened(target)
+    opened(target).release()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         owner.write_text(f"{socket.gethostname()} {other.pid}\n")
         with pytest.raises(OutputError, match="another run is writing there") as caught:
@@ -107,9 +107,19 @@ def test_what_a_dead_run_left_is_cleared_and_what_a_living_one_writes_is_not(tmp
     assert [p.name for p in opened(target).path.iterdir()] == ["PARTIAL"]
 
 
+def test_two_runs_of_one_process_do_not_write_to_one_place(tmp_path):
+    first = opened(tmp_path / "out")
+    with pytest.raises(OutputError, match="another run is writing there"):
+        opened(tmp_path / "out")
+    first.discard()
+    opened(tmp_path / "out").release()
+    opened(tmp_path / "out").publish()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
 @pytest.mark.parametrize("content", ["", "\n", "somewhere", "somewhere not-a-number\n", "\x00\x01"])
 def test_a_mark_that_cannot_be_read_belongs_to_nobody(tmp_path, content):
-    opened(tmp_path / "out")
+    opened(tmp_path / "out").release()
     (tmp_path / "out.partial" / "PARTIAL").write_text(content)
     opened(tmp_path / "out")
 
