@@ -127,7 +127,7 @@ def conversion(source: str, target: str) -> Conversion:
     except Exception as problem:
         raise UnitsError(
             f"cannot read the unit {source!r} or {target!r}",
-            reason=str(problem).splitlines()[0],
+            reason=str(problem).partition("\n")[0] or type(problem).__name__,
             hint="write it as UDUNITS does, for example 'mm h-1' or 'W m-2'",
         ) from problem
     if here.dimensionality != there.dimensionality:

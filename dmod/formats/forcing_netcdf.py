@@ -63,6 +63,14 @@ class NetcdfForcing:
         self._file = _open(ref)
         try:
             self._read_header()
+        except (KeyError, RuntimeError, OSError) as problem:  # what h5py raises for objects it cannot open
+            self._file.close()
+            raise ForcingError(
+                f"{ref.path.name} cannot be read: its header is damaged",
+                file=ref.path,
+                reason=str(problem).strip("'\"").partition("\n")[0],
+                hint="copy or make the file again",
+            ) from problem
         except BaseException:
             self._file.close()
             raise
@@ -79,9 +87,10 @@ class NetcdfForcing:
         self.ids: Sequence[str] = [i.decode() if isinstance(i, bytes) else str(i) for i in file["ids"][:]]
         self.axis = _axis(file, path.name)
         shape = (len(self.ids), self.axis.count)
+        # Opened one by one: items() passes over what cannot be opened.
         self._data: dict[str, h5py.Dataset] = {
             name: item
-            for name, item in file.items()
+            for name, item in ((name, file[name]) for name in file)
             if name not in ("ids", "Time") and getattr(item, "shape", None) == shape and item.dtype.kind in "fiu"
         }
         if not self._data:

@@ -195,7 +195,15 @@ class RowWriter:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._file = os.open(layout.path, os.O_WRONLY)
+        try:
+            self._file = os.open(layout.path, os.O_WRONLY)
+        except OSError as problem:
+            raise RunError(
+                "the outputs cannot be written",
+                file=layout.path,
+                reason=problem.strerror,
+                hint="something removed or closed it while the run was under way; run again",
+            ) from problem
 
     def __enter__(self) -> Self:
         return self

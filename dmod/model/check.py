@@ -50,14 +50,12 @@ def examine(question: Question) -> tuple[Case | None, Report]:
     report += Report(tuple(findings))
     if realization is None or domain is None:
         return None, report
-    start_s, steps, findings = _span(question, realization)
+    span, findings = _span(question, realization)
     report += Report((*findings, *_notes(realization, domain)))
-    if findings:
-        return None, report
     setting = Setting(question.directory, domain, plugins.load("dmod.modules").found, question.units)
-    groups, refs, answers, more = _groups(question, realization, setting, start_s, steps)
+    groups, refs, answers, more = _groups(question, realization, setting, span)
     report += more
-    if not report.ok:
+    if span is None or not report.ok:
         return None, report
     columns, findings = _columns(groups)
     report += Report(tuple(findings))
@@ -65,7 +63,7 @@ def examine(question: Question) -> tuple[Case | None, Report]:
         return None, report
     chunks = [answer.row_chunk for answer in answers]
     case = Case(
-        question.directory, domain, realization, tuple(groups), tuple(refs), start_s, steps, tuple(columns),
+        question.directory, domain, realization, tuple(groups), tuple(refs), *span, tuple(columns),
         row_chunk=0 if 0 in chunks else max(chunks, default=1), config_digests=tuple(setting.digests),
     )  # fmt: skip
     return case, report
@@ -97,9 +95,11 @@ def _domain(question: Question) -> tuple[Domain | None, list[Finding]]:
     return domain, found
 
 
-def _span(question: Question, realization: Realization) -> tuple[int, int, list[Finding]]:
-    """First instant and number of steps, the question's own edges first."""
+def _span(question: Question, realization: Realization) -> tuple[tuple[int, int] | None, list[Finding]]:
+    """First instant and number of steps, the question's own edges first; None where they cannot be told."""
     file = str(realization.path)
+    if not realization.timed and (question.start_s is None or question.end_s is None):
+        return None, []
     start_s = realization.span.start_s if question.start_s is None else question.start_s
     end_s = realization.span.end_s if question.end_s is None else question.end_s
     found = []
@@ -125,7 +125,7 @@ def _span(question: Question, realization: Realization) -> tuple[int, int, list[
                 remedy="end_time is the start of the last step: set it at or after start_time",
             )
         )
-    return start_s, (end_s - start_s) // _STEP_S + 1, found
+    return None if found else (start_s, (end_s - start_s) // _STEP_S + 1), found
 
 
 def _notes(realization: Realization, domain: Domain) -> list[Finding]:
@@ -160,7 +160,7 @@ def _notes(realization: Realization, domain: Domain) -> list[Finding]:
 
 
 def _groups(
-    question: Question, realization: Realization, setting: Setting, start_s: int, steps: int
+    question: Question, realization: Realization, setting: Setting, span: tuple[int, int] | None
 ) -> tuple[list[CaseGroup], list[ForcingRef], list[ForcingAnswer], Report]:
     """Catchments by structure of formulation and by forcing, each checked."""
     ids = setting.domain.network.catchments
@@ -183,7 +183,7 @@ def _groups(
     readers: dict[ForcingRef, list[int]] = defaultdict(list)
     for (_, ref), places in members.items():
         readers[ref] += places
-    answers = {ref: examine_forcing(ref, [ids[p] for p in places], start_s, steps) for ref, places in readers.items()}
+    answers = {ref: examine_forcing(ref, [ids[p] for p in places], span) for ref, places in readers.items()}
     report = Report(tuple(f for answer in answers.values() for f in answer.report.findings))
     groups: list[CaseGroup] = []
     refs = list(answers)
@@ -198,7 +198,7 @@ def _groups(
         report += more
         if answers[ref].names:
             wanted = None if chain is None else chain.forcing
-            report += scan_forcing(ref, names, wanted, start_s, steps, every_value=question.every_value)
+            report += scan_forcing(ref, names, wanted, span, every_value=question.every_value)
         if chain is None:
             continue
         groups.append(CaseGroup(chain, parameters, refs.index(ref), np.array(places, dtype=np.intp)))

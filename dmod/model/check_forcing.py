@@ -38,7 +38,7 @@ class ForcingAnswer:
     report: Report
 
 
-def examine_forcing(ref: ForcingRef, ids: Sequence[str], start_s: int, steps: int) -> ForcingAnswer:
+def examine_forcing(ref: ForcingRef, ids: Sequence[str], span: tuple[int, int] | None) -> ForcingAnswer:
     """Open one forcing and see whether it covers what is needed.
 
     Parameters
@@ -47,10 +47,8 @@ def examine_forcing(ref: ForcingRef, ids: Sequence[str], start_s: int, steps: in
         Where it lies.
     ids : sequence of str
         Catchments that read it.
-    start_s : int
-        First instant needed [s since 1970].
-    steps : int
-        Hours needed.
+    span : (int, int) or None
+        First instant needed [s since 1970], and hours; None where nobody knows.
 
     Returns
     -------
@@ -62,7 +60,7 @@ def examine_forcing(ref: ForcingRef, ids: Sequence[str], start_s: int, steps: in
     except DmodError as problem:
         return ForcingAnswer({}, 1, Report((_as_finding(problem, ref),)))
     try:
-        found = [*_ids(source, ids), *_time(source, start_s, steps), *_units(source)]
+        found = [*_ids(source, ids), *(_time(source, *span) if span else []), *_units(source)]
         return ForcingAnswer(_names(source), source.row_chunk, Report(tuple(found)))
     finally:
         source.close()
@@ -72,8 +70,7 @@ def scan_forcing(
     ref: ForcingRef,
     ids: Sequence[str],
     variables: Sequence[str] | None,
-    start_s: int,
-    steps: int,
+    span: tuple[int, int] | None,
     *,
     every_value: bool,
 ) -> Report:
@@ -87,8 +84,8 @@ def scan_forcing(
         Catchments that read it; those it lacks are passed over.
     variables : sequence of str or None
         What is read; None for all it has.
-    start_s, steps : int
-        First instant and number of hours; what it does not cover is passed over.
+    span : (int, int) or None
+        First instant and number of hours, of which what it does not cover is passed over; None for all.
     every_value : bool
         False looks at a sample where there is much; a run looks at the rest as it goes.
 
@@ -102,7 +99,11 @@ def scan_forcing(
     except DmodError as problem:
         return Report((_as_finding(problem, ref),))
     try:
-        return Report(tuple(_scan(source, ids, variables, (start_s, steps), every_value=every_value)))
+        return Report(
+            tuple(
+                _scan(source, ids, variables, span or (source.axis.start_s, source.axis.count), every_value=every_value)
+            )
+        )
     except ForcingError as problem:
         return Report((_as_finding(problem, ref),))
     finally:

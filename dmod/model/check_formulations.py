@@ -154,7 +154,34 @@ def _parameters(
     elif module.name == "python":
         values, found = _paths(setting, specs, ids)
     found += _apply(setting, module, specs, ids, values)
+    if schema is not None and specs[0].params:
+        found += _outside(setting, schema, specs[0].title, ids, values)
     return values, found
+
+
+def _outside(
+    setting: Setting, schema: ConfigSchema, title: str, ids: Sequence[str], values: Mapping[str, NDArray[np.float64]]
+) -> list[Finding]:
+    """Values that ``model_params`` set outside the bounds a file must keep."""
+    found = []
+    for key in schema.keys:
+        low, high = key.bounds
+        with np.errstate(invalid="ignore"):
+            bad = (values[key.name] < low) | (values[key.name] > high)
+        where = np.flatnonzero(bad.reshape(len(ids), -1).any(axis=1))
+        if len(where):
+            found.append(
+                Finding(
+                    "error",
+                    "model-params",
+                    f"{title} {key.name} is outside {low:g} to {high:g}",
+                    file=str(setting.directory.realization),
+                    key="model_params",
+                    ids=tuple(ids[int(i)] for i in where),
+                    remedy=f"give a value in {key.unit} inside these bounds",
+                )
+            )
+    return found
 
 
 def _configs(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +45,10 @@ class _Pattern:
     regex: re.Pattern[str]
     #: The key of each group.
     keys: tuple[Key, ...]
-    #: The file it was made of: its words hold for all.
+    #: The file it was made of: what it has besides numbers all have.
     first: Config
+    #: What is wrong with every one of them, whatever its numbers.
+    problems: tuple[Problem, ...]
 
 
 def read_many(schema: ConfigSchema, paths: Sequence[str]) -> Batch:
@@ -126,7 +128,11 @@ def _pattern(schema: ConfigSchema, text: str, config: Config) -> _Pattern:
             keys.append(key)
         else:
             lines.append(re.escape(line))
-    return _Pattern(re.compile("\n".join(lines) + "\n*"), tuple(keys), config)
+    numeric = {spelled for key in keys for spelled in (key.name, *key.spellings)}
+    plain = parse(replace(schema, inspect=None), text).problems
+    # What `inspect` says of a number is said of that file alone.
+    problems = (*plain, *(p for p in config.problems[len(plain) :] if p.key not in numeric))
+    return _Pattern(re.compile("\n".join(lines) + "\n*"), tuple(keys), config, problems)
 
 
 def _numbers(
@@ -204,7 +210,7 @@ def _joined(
     problems = [
         (i, problem)
         for i, place in enumerate(order)
-        for problem in (configs[place] if place in configs else columns[place].pattern.first).problems
+        for problem in (configs[place] if place in configs else columns[place].pattern).problems
     ]
     if any(problem.fatal for _, problem in problems):
         return Batch({}, tuple(problems), digest.hexdigest())

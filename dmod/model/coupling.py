@@ -26,6 +26,10 @@ __all__ = ["Chain", "Column", "Link", "Source", "Stage", "UnitsPolicy", "couple"
 UnitsPolicy = Literal["strict", "ngen"]
 
 
+#: Names that an output file has anyhow.
+_TAKEN = frozenset({"catchment-id", "nexus-id", "nexus_flow", "time"})
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a value comes from."""
@@ -284,6 +288,18 @@ def _columns(known: _Known, file: str) -> tuple[list[Column], list[Finding]]:
     headers = formulation.headers if len(formulation.headers) == len(names) else names
     columns: list[Column] = []
     found: list[Finding] = []
+    bad = sorted({h for h in headers if h in _TAKEN or "/" in h or not h.strip() or headers.count(h) > 1})
+    if bad:
+        found.append(
+            Finding(
+                "error",
+                "output-name",
+                f"outputs cannot be called {', '.join(map(repr, bad))}",
+                file=file,
+                key="output_header_fields",
+                remedy=f"give each another name, without '/', and none of {', '.join(sorted(_TAKEN))}",
+            )
+        )
     for name, header in zip(names, headers, strict=True):
         wanted = known.wanted(name)
         if wanted is None:

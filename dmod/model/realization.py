@@ -142,6 +142,8 @@ class Realization:
     own_formulations: Mapping[str, Formulation] = field(default_factory=dict, repr=False)
     #: Forcings of some of these.
     own_forcings: Mapping[str, ForcingEntry] = field(default_factory=dict, repr=False)
+    #: Whether the file's time could be read; `span` is a stand-in otherwise, so that checks can go on.
+    timed: bool = True
     #: The file as it was, with the first of equal keys.
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -29,6 +29,7 @@ __all__ = ["read"]
 _Kind = Literal["entry", "forcing"]
 _Section = Literal["formulations", "forcing"]
 
+_STAND_IN = {"start_time": "1970-01-01 00:00:00", "end_time": "1970-01-01 00:00:00", "output_interval": 3600}
 _LEGACY = ("output_root", "disable_catchment_output", "per_formulation_nexus_files")
 _ID = re.compile(r"(?<![A-Za-z0-9-])[A-Za-z]+-[0-9]+")
 _INIT_CONFIG = re.compile(r'("init_config": ")((?:[^"\\]|\\.)*)')
@@ -40,11 +41,14 @@ def read(path: Path) -> tuple[Realization | None, Report]:
     if data is None:
         return None, Report(tuple(findings))
     file = str(path)
+    keys: RealizationKeys | None
     try:
         keys = RealizationKeys.model_validate(data)
+        timed = keys.time.end_time >= keys.time.start_time
     except ValidationError as error:
-        keys = None
-        findings += [*broken(error, file), *salvage(RealizationKeys, data, file)]
+        keys, timed = _untimed(data, error), False
+        findings += broken(error, file)
+        findings += salvage(RealizationKeys, data, file) if keys is None else []
     listed = data.get("catchments") or {}
     own = _Own(file)
     if isinstance(listed, dict):
@@ -58,13 +62,14 @@ def read(path: Path) -> tuple[Realization | None, Report]:
     findings += _contradictions(keys, data, file)
     findings += _uncovered(keys, own, file)
     time = keys.time
-    if own.is_broken or time.end_time < time.start_time:
+    if own.is_broken:
         return None, Report((*findings, *own.findings))
     everywhere = keys.everywhere
     first_one = next(iter(everywhere.formulations), None)
     realization = Realization(
         path=path,
-        span=Span(time.start_time, time.end_time, time.output_interval),
+        span=Span(time.start_time, time.end_time if timed else time.start_time, time.output_interval),
+        timed=timed,
         output=_output(keys),
         routing_config=keys.routing.t_route_config_file_with_path if keys.routing else None,
         default_formulation=own.shared(_formulation(first_one)) if first_one else None,
@@ -75,6 +80,13 @@ def read(path: Path) -> tuple[Realization | None, Report]:
         raw=data,
     )
     return realization, Report((*findings, *own.findings))
+
+
+def _untimed(data: Mapping[str, Any], error: ValidationError) -> RealizationKeys | None:
+    """The keys with a stand-in for the time, where the time is all that is wrong."""
+    if {problem["loc"][:1] for problem in error.errors()} != {("time",)}:
+        return None
+    return RealizationKeys.model_validate({**data, "time": _STAND_IN})
 
 
 @dataclass

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmod.errors import OutputError
+from dmod.errors import OutputError, RunError
 
 __all__ = ["Staging", "check_target", "open_staging"]
 
@@ -99,6 +99,13 @@ def _make(staging: Staging) -> None:
             f"{socket.gethostname()} {os.getpid()}\nA run writes here, or was stopped. Not complete; may be removed.\n"
         )
     except OSError as problem:
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            shutil.rmtree(staging.path, ignore_errors=True)
+            raise RunError(
+                "the disk has no room for the outputs",
+                directory=staging.target,
+                hint="free some, or choose another --output",
+            ) from problem
         raise OutputError(
             "the output directory cannot be made",
             directory=staging.target,
