@@ -6,6 +6,7 @@ block ends, whatever happened inside; somebody else's is left as it was.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -91,17 +92,28 @@ def _existing(scheduler: str) -> Iterator[Client]:
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
+        # A client waits for ever for one who listens but says nothing, so somebody asks first.
+        asyncio.run(asyncio.wait_for(_ask(scheduler), _CONNECT_S))
         client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as problem:
+    except Exception as problem:  # addresses go wrong in as many ways as there are transports
         raise ClusterError(
             f"no Dask scheduler answers at {scheduler}",
-            waited=f"{_CONNECT_S} s", reason=str(problem).splitlines()[0] if str(problem) else type(problem).__name__,
+            waited=f"{_CONNECT_S} s",
+            reason=str(problem).partition("\n")[0] or type(problem).__name__,
             hint="check that it runs and is reachable, or leave --scheduler out for a cluster of our own",
-        ) from problem  # fmt: skip
+        ) from problem
     try:
         yield client
     finally:
         client.close()
+
+
+async def _ask(scheduler: str) -> None:
+    """Have the scheduler say who it is."""
+    from distributed.core import rpc
+
+    async with rpc(scheduler, timeout=_CONNECT_S) as there:
+        await there.identity()
 
 
 def _probe(client: Client, scheduler: str, shared: Path) -> None:
