@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmod.errors import Cancelled, CheckError, DmodError, RunError
+from dmod.errors import Cancelled, CheckError, DmodError, RunError, as_failure
 from dmod.execution.cluster import open_cluster
 from dmod.execution.dask_run import DaskRun, launch
 from dmod.execution.plan import RunPlan, parts_of, plan_run, variables_of
@@ -126,7 +126,8 @@ class Conduct:
                 message = verbs[following.name]()
                 self._to(after(following), message, following)
         except DmodError as problem:
-            self._end(problem)
+            started = self.journal.state in (State.ALLOCATED, State.RUNNING, State.FINISHED)
+            self._end(as_failure(problem) if started else problem)
         except Exception as problem:  # the one broad catch of a tick: a fault of ours must not look like success
             log.exception("job %s failed", self.journal.name)
             failed = RunError(
@@ -160,7 +161,7 @@ class Conduct:
         try:
             self._held.close()
         except Exception:  # a cluster may be slow to close, or gone; how the run ended does not depend on it
-            log.warning("the cluster of job %s did not close well", self.journal.name, exc_info=True)
+            log.info("the cluster of job %s did not close well", self.journal.name, exc_info=True)
 
     def _to(self, state: State, message: str, verb: Verb) -> None:
         if state is State.COMPLETE:

@@ -43,6 +43,7 @@ __all__ = [
     "RunError",
     "SelectionError",
     "UnitsError",
+    "as_failure",
 ]
 
 
@@ -145,3 +146,23 @@ class RunError(DmodError):
 
 class Cancelled(RunError):
     """The run was stopped on request."""
+
+
+def as_failure(problem: DmodError) -> RunError:
+    """An error that came up while a run was under way: the run failed, whatever it would mean before.
+
+    Parameters
+    ----------
+    problem : DmodError
+        What came up.
+
+    Returns
+    -------
+    RunError
+        Itself if it is one; else one that says the same.
+    """
+    if isinstance(problem, RunError):
+        return problem
+    failed = RunError(problem.headline, hint=problem.hint, **problem.facts)
+    failed.__cause__ = problem
+    return failed

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmod.engine.part_run import Part, PartReport, run_part
-from dmod.errors import Cancelled, DmodError, RunError
+from dmod.errors import DmodError, RunError, as_failure
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Worker
@@ -177,13 +177,8 @@ def _translated(problem: BaseException | None) -> DmodError:
     """What a task raised, as an error of ours."""
     from distributed import KilledWorker
 
-    if isinstance(problem, Cancelled):
-        return problem
     if isinstance(problem, DmodError):
-        # Found while running, so the run failed, whatever the error would mean before a start.
-        failed = RunError(problem.headline, hint=problem.hint, **problem.facts)
-        failed.__cause__ = problem
-        return failed
+        return as_failure(problem)
     if isinstance(problem, KilledWorker):
         return RunError(
             "workers died again and again on the same task",

@@ -27,6 +27,8 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(256 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
 }
+#: How long a worker looks for its scheduler before it ends: whoever started it may be gone.
+_LONELY_S = 15
 #: How often a worker that dies is replaced before it is given up.
 _RESTARTS = 10
 
@@ -63,6 +65,7 @@ class WorkerProcess(ProcessInterface):
             "dashboard": False,
             "memory_limit": 0,
             "preload": list(_PRELOAD),
+            "death_timeout": _LONELY_S,
         }
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "distributed.cli.dask_spec", self._scheduler),

@@ -94,12 +94,15 @@ def create(
         If the file cannot be made.
     """
     partial = path.with_name(path.name + ".partial")
+    rows = sum(len(catchments) if v.dimension == "catchment-id" else len(nexuses) for v in variables)
     try:
+        # Asked for before HDF5 is: a library that cannot close its file may take the process down.
+        partial.touch()
+        _reserve(partial, 8 * steps * rows)
         offsets = _lay_out(partial, catchments, nexuses, (start_s, step_s, steps), variables, attributes)
-        _reserve(partial)
+        _reserve(partial, partial.stat().st_size)
     except OSError as problem:
         partial.unlink(missing_ok=True)
-        rows = sum(len(catchments) if v.dimension == "catchment-id" else len(nexuses) for v in variables)
         raise _refusal(problem, path, 8 * steps * rows) from problem
     return Layout(partial, steps, offsets)
 
@@ -158,11 +161,11 @@ def _lay_out(
         return {v.name: plain[v.name].id.get_offset() or 0 for v in variables}
 
 
-def _reserve(partial: Path) -> None:
+def _reserve(partial: Path, size_bytes: int) -> None:
     """Have the disk set the room aside now, so that it cannot run out half-way."""
     with partial.open("r+b") as file:
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+            os.posix_fallocate(file.fileno(), 0, max(1, size_bytes))
 
 
 def seal(layout: Layout, path: Path) -> None:

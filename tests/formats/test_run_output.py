@@ -117,7 +117,7 @@ def test_catchments_that_drain_nowhere_need_no_nexus(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_a_failed_run_that_says_how_much_is_needed(tmp_path, monkeypatch, number):
-    def full(_: Path) -> None:
+    def full(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(run_output, "_reserve", full)
