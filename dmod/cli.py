@@ -8,6 +8,9 @@ error; with ``--json`` standard output holds one JSON object and nothing else.
 from __future__ import annotations
 
 import json
+import logging
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from dmod.session import Job
 
 __all__ = ["app", "main"]
+
+_STOP_S = 30
 
 app = typer.Typer(
     help="Run NextGen models: check a run directory, run it, see how good it is.",
@@ -41,6 +46,8 @@ Units = Annotated[str, typer.Option(help="strict, or ngen to pass what does not 
 
 def main() -> None:
     """Run the command line; the entry point of the ``dmod`` script."""
+    # Dask leaves futures behind that nobody asks for when a cluster closes; asyncio would tell of them.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     app()
 
 
@@ -215,16 +222,23 @@ def _watch(job: Job, *, show: bool) -> None:
             _bar(job)
         job.wait()
     except KeyboardInterrupt:
+        # A second Ctrl-C would tear Python down under a thread that still writes.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         job.cancel()
         typer.echo("stopping …", err=True)
         try:
-            job.wait(30)
+            job.wait(_STOP_S)
+        except TimeoutError:
+            typer.echo(f"error: it did not stop within {_STOP_S} s and is given up", err=True)
+            os._exit(1)  # workers see that nobody is there any more and end
         except RunError as problem:
             partial = job.status().get("partial")
             raise RunError(
                 "stopped before it was complete", hint=f"what was written is in {partial}; it may be removed" if partial
                 else "nothing was written",
             ) from problem  # fmt: skip
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _bar(job: Job) -> None:

@@ -128,6 +128,15 @@ class Conduct:
         except DmodError as problem:
             started = self.journal.state in (State.ALLOCATED, State.RUNNING, State.FINISHED)
             self._end(as_failure(problem) if started else problem)
+        except OSError as problem:
+            failed = RunError(
+                "files cannot be read or written",
+                file=problem.filename or self.request.target,
+                reason=problem.strerror or str(problem),
+                hint="look at the disk and its permissions, then run again",
+            )
+            failed.__cause__ = problem
+            self._end(failed)
         except Exception as problem:  # the one broad catch of a tick: a fault of ours must not look like success
             log.exception("job %s failed", self.journal.name)
             failed = RunError(

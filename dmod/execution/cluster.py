@@ -66,6 +66,7 @@ def _own(sizing: Sizing) -> Iterator[Client]:
 
     from dmod.execution.worker_process import WorkerProcess
 
+    _hush()
     if not sizing.processes:
         cluster: SpecCluster = LocalCluster(
             n_workers=1, threads_per_worker=sizing.workers, processes=False, dashboard_address="127.0.0.1:0",
@@ -85,12 +86,18 @@ def _own(sizing: Sizing) -> Iterator[Client]:
         yield client
 
 
+def _hush() -> None:
+    """Keep Dask's own log off the terminal: what matters of it is said as an error of ours."""
+    for name in ("distributed", "distributed.client", "distributed.batched", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 @contextlib.contextmanager
 def _existing(scheduler: str) -> Iterator[Client]:
     """A client of a scheduler that runs already."""
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _hush()
     try:
         # A client waits for ever for one who listens but says nothing, so somebody asks first.
         asyncio.run(asyncio.wait_for(_ask(scheduler), _CONNECT_S))

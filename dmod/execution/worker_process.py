@@ -19,7 +19,7 @@ from distributed.deploy.spec import ProcessInterface
 __all__ = ["WorkerProcess"]
 
 #: What a worker imports while it starts, so that its first task need not.
-_PRELOAD = ("dmod.engine.modules.warm",)
+_PRELOAD = ("dmod.execution.lifeline", "dmod.engine.modules.warm")
 #: Quiet, and with an allocator that keeps the memory of one block for the next: handing it back
 #: and taking it again would cost a sixth of a run.
 _ENVIRONMENT = {
@@ -70,7 +70,7 @@ class WorkerProcess(ProcessInterface):
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "distributed.cli.dask_spec", self._scheduler),
             *("--spec", json.dumps({"cls": "distributed.Worker", "opts": options})),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,  # never written to; its end tells that this process is gone
             stdout=asyncio.subprocess.DEVNULL,
             env={**os.environ, **_ENVIRONMENT},
             start_new_session=True,

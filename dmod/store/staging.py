@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from dmod.errors import OutputError, RunError
 __all__ = ["Staging", "check_target", "open_staging"]
 
 _OWNER = "PARTIAL"
+_DISCARD_S = 5
 #: Staging directories that runs of this process are writing to, and who may look at them.
 _open: set[Path] = set()
 _turn = threading.Lock()
@@ -56,7 +58,11 @@ class Staging:
 
     def discard(self) -> None:
         """Remove it with all that is in it."""
+        until = time.monotonic() + _DISCARD_S
         shutil.rmtree(self.path, ignore_errors=True)
+        while self.path.exists() and time.monotonic() < until:
+            time.sleep(0.05)  # threads of a library that gave up may still be writing
+            shutil.rmtree(self.path, ignore_errors=True)
         self.release()
 
 
