@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from dmod.domain.domain import Domain
+    from dmod.engine.part_run import PartReport
     from dmod.evaluation.evaluate import Evaluation
     from dmod.execution.plan import RunPlan
     from dmod.job.record import Event, Progress
@@ -215,6 +216,11 @@ class Job:
     def plan(self) -> RunPlan | None:
         """What is run where; None before it is planned. ``print(job.plan)`` shows it."""
         return self._conduct.plan
+
+    @property
+    def reports(self) -> tuple[PartReport, ...]:
+        """What each task did, and where its time went; empty before all are done."""
+        return self._conduct.reports
 
     def status(self) -> dict[str, Any]:
         """Where it stands, in types that JSON has."""

@@ -131,13 +131,11 @@ def cpu_s() -> float:
 def shares(job: Job) -> dict[str, float]:
     """Seconds by verb and, of the running, by kind of work."""
     times = {event.facts["verb"]: event.time_s for event in job.events if "verb" in event.facts}
-    reports = job._conduct.reports
     return {
         "running_s": times["monitor"] - times["launch"],
-        "check_s": times["check"] - (times["publish"] - (times["publish"] - times["check"])),
-        "read_s": sum(r.read_s for r in reports),
-        "compute_s": sum(r.compute_s for r in reports),
-        "write_s": sum(r.write_s for r in reports),
+        "read_s": sum(r.read_s for r in job.reports),
+        "compute_s": sum(r.compute_s for r in job.reports),
+        "write_s": sum(r.write_s for r in job.reports),
     }
 
 
