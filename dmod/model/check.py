@@ -77,16 +77,7 @@ def _domain(question: Question) -> tuple[Domain | None, list[Finding]]:
         if question.catchments is not None:
             domain = domain.select(question.catchments)
     except DmodError as problem:
-        facts = "; ".join(f"{k} {v}" for k, v in problem.facts.items())
-        return None, [
-            Finding(
-                "error",
-                "hydrofabric",
-                problem.headline + (f" ({facts})" if facts else ""),
-                file=file,
-                remedy=problem.hint,
-            )
-        ]
+        return None, [Finding.of(problem, "hydrofabric", file=file)]
     found = [
         Finding("error" if p.severity == "error" else "warning" if p.severity == "warning" else "note",
                 "hydrofabric", p.message, file=file, ids=p.ids)

@@ -112,14 +112,8 @@ def scan_forcing(
 
 def _as_finding(problem: DmodError, ref: ForcingRef) -> Finding:
     """An error that opening raised."""
-    facts = "; ".join(f"{k} {v}" for k, v in problem.facts.items() if k not in ("file", "path"))
-    return Finding(
-        "error",
-        "forcing-unreadable",
-        problem.headline + (f" ({facts})" if facts else ""),
-        file=str(problem.facts.get("file", ref.path)),
-        remedy=problem.hint,
-    )
+    file = str(problem.facts.get("file", ref.path))
+    return Finding.of(problem, "forcing-unreadable", file=file, without=("file", "path"))
 
 
 def _names(source: ForcingSource) -> dict[str, tuple[str, str]]:

@@ -100,7 +100,7 @@ def examine_formulation(
         try:
             resolved.append((index, module, module.describe(spec)))
         except DmodError as problem:
-            found.append(_as_finding(problem, "module", file))
+            found.append(Finding.of(problem, "module", file=file))
     parameters = []
     for index, module, _ in resolved:
         values, findings = _parameters(setting, module, [f.modules[index] for f in formulations], ids)
@@ -125,19 +125,6 @@ def _no_module(spec: ModuleSpec, modules: Mapping[str, ModuleType], file: str) -
         "error", "module-unavailable", f"module {spec.title!r} ({called}) has no native engine here", file=file,
         key="modules", remedy=f"use one of: {there}; or any class that follows bmipy as bmi_python",
     )  # fmt: skip
-
-
-def _as_finding(problem: DmodError, code: str, file: str, ids: tuple[str, ...] = ()) -> Finding:
-    """An error, as a finding."""
-    facts = "; ".join(f"{k} {v}" for k, v in problem.facts.items())
-    return Finding(
-        "error",
-        code,
-        problem.headline + (f" ({facts})" if facts else ""),
-        file=file,
-        ids=ids,
-        remedy=problem.hint,
-    )
 
 
 def _parameters(
@@ -253,7 +240,7 @@ def _apply(
     try:
         table = setting.domain.hydrofabric.attributes([c for c in columns if c]) if any(columns) else None
     except DmodError as problem:
-        return [_as_finding(problem, "model-params", file)]
+        return [Finding.of(problem, "model-params", file=file)]
     for key in specs[0].params:
         numbers = np.empty(len(ids))
         for i, (spec, name) in enumerate(zip(specs, ids, strict=True)):

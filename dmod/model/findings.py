@@ -8,9 +8,11 @@ same of many places are folded into one when a report is shown, never when it is
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from dmod.errors import DmodError
 
 __all__ = ["Finding", "Report", "Severity"]
 
@@ -43,6 +45,13 @@ class Finding:
     def __post_init__(self) -> None:
         if self.severity not in _ORDER:
             raise ValueError(f"a finding is one of {', '.join(_ORDER)}, not {self.severity!r}")
+
+    @classmethod
+    def of(cls, problem: DmodError, code: str, *, file: str, without: Container[str] = ()) -> Finding:
+        """An error that was raised, as a finding; facts named in *without* are left out."""
+        facts = "; ".join(f"{key} {value}" for key, value in problem.facts.items() if key not in without)
+        message = problem.headline + (f" ({facts})" if facts else "")
+        return cls("error", code, message, file=file, remedy=problem.hint)
 
 
 @dataclass(frozen=True, slots=True)
