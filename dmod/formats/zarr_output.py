@@ -6,14 +6,18 @@ The store is written beside its place and then takes it, so that it is whole or 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore
 
 from dmod.errors import OutputError
 from dmod.formats.output_variables import TIME_ENCODING
@@ -25,6 +29,59 @@ _CHUNK_BYTES = 16 * 10**6
 #: Steps that are kept together before features are: a year of hours.
 _YEAR = 8784
 _TIMES = ("time", "routed-time")
+
+
+class _Stoppable(LocalStore):
+    """A local store that can be stopped.
+
+    When one chunk cannot be written, threads are still at others, and would make directories
+    again that were just removed.
+    """
+
+    def __init__(self, root: Path | str, *, read_only: bool = False, writing: _Writing | None = None) -> None:
+        super().__init__(root, read_only=read_only)
+        self.writing = writing or _Writing()
+
+    def with_read_only(self, read_only: bool = False) -> _Stoppable:
+        return type(self)(self.root, read_only=read_only, writing=self.writing)
+
+    async def set(self, key: str, value: Buffer) -> None:
+        with self.writing:
+            await super().set(key, value)
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        with self.writing:
+            await super().set_if_not_exists(key, value)
+
+    def set_sync(self, key: str, value: Buffer) -> None:
+        with self.writing:
+            super().set_sync(key, value)
+
+
+class _Writing:
+    """How many are writing, and whether one more may begin."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._stopped = False
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self._stopped:
+                raise OSError(errno.ECANCELED, "writing was stopped")
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Let nobody begin any more, and wait for those who did."""
+        with self._changed:
+            self._stopped = True
+            self._changed.wait_for(lambda: self._count == 0)
 
 
 def write_zarr(dataset: xr.Dataset, path: Path) -> None:
@@ -56,11 +113,12 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
     ids = {name: one.astype(object) for name, one in dataset.coords.items() if one.dtype.kind in "UT"}
     status = dataset.attrs.get("dmod_status", "complete")
     plain = dataset.assign_coords(ids).drop_encoding().assign_attrs(dmod_status=status)
+    store = _Stoppable(beside)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(beside, ignore_errors=True)
         plain.chunk(chunks).to_zarr(
-            beside, mode="w", zarr_format=3, consolidated=False, encoding=_encoding(plain, chunks)
+            store, mode="w", zarr_format=3, consolidated=False, encoding=_encoding(plain, chunks)
         )
         _take_place(beside, path)
     except OSError as problem:
@@ -71,6 +129,7 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
             hint="name a directory that you may write to, with space left",
         ) from problem
     finally:
+        store.writing.stop()
         shutil.rmtree(beside, ignore_errors=True)
 
 
