@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from dmod.domain.ids import is_terminal, number, prefix
+from dmod.domain.river import River
+from dmod.domain.walk import find_cycle
+from dmod.formats.names import Names
+from dmod.formats.topology import Topology
 
 __all__ = ["Indices", "Network"]
 
@@ -29,9 +31,9 @@ class Network:
     """A river network as index arrays. Catchments and nexuses are in file order."""
 
     #: Catchment ids, such as ``cat-27``.
-    catchments: tuple[str, ...]
+    catchments: Names
     #: Nexus ids, such as ``nex-26``; every one of the file, then terminals the file does not list.
-    nexuses: tuple[str, ...]
+    nexuses: Names
     #: Area of each catchment [km2]; NaN where the file has none.
     area_km2: NDArray[np.float64]
     #: Index of the nexus each catchment drains to, -1 for none.
@@ -68,19 +70,37 @@ class Network:
         Network
             Terminal nexuses that catchments drain to, but that are not in *nexuses*, come last.
         """
-        listed = _index(nexuses)
-        unlisted = [t for t in dict.fromkeys(toids) if t and is_terminal(t)]
-        every = listed.append(_index(unlisted)).drop_duplicates()
-        first = ~listed.duplicated()
-        receiver = np.full(len(every), -1, dtype=np.intp)
-        receiver[: int(first.sum())] = _receivers(nexus_toids, catchments, flowpaths)[first]
-        return cls(
-            catchments=tuple(catchments),
-            nexuses=tuple(every),
-            area_km2=np.asarray(area_km2, dtype=np.float64),
-            nexus_of=every.get_indexer(_index(toids)),
-            receiver=receiver,
+        known = [None] * len(catchments) if flowpaths is None else flowpaths
+        topology = Topology.of(
+            {"id": catchments, "toid": toids, "flowpath": known, "area_km2": area_km2.tolist()},
+            {"id": nexuses, "toid": nexus_toids},
         )
+        return cls.of_river(River.of(topology))
+
+    @classmethod
+    def of_river(cls, river: River, catchments: Indices | None = None) -> Network:
+        """The network of all catchments of a river, or of some and the nexuses they drain to.
+
+        Parameters
+        ----------
+        river : River
+            The whole of it. Flowpaths without a catchment are passed through.
+        catchments : array of int, optional
+            Places of the catchments to keep, each in [0, river.count).
+        """
+        count, held = river.count, river.topology.catchments
+        receiver = river.receiver.astype(np.intp)
+        for _ in range(len(river) - count):
+            bare = np.flatnonzero(receiver >= count)
+            if not bare.size:
+                break
+            nexus = river.nexus_of[receiver[bare]]
+            receiver[bare] = np.where(nexus >= 0, river.receiver[nexus], -1)
+        nexus_of = river.nexus_of[:count].astype(np.intp)
+        if catchments is None:
+            return cls(held.ids, river.nexuses, held.area_km2, nexus_of, receiver)
+        kept = np.unique(np.asarray(catchments, dtype=np.intp))
+        return _taken(held.ids, river.nexuses, held.area_km2, nexus_of, receiver, kept)
 
     def __repr__(self) -> str:
         return f"Network({len(self.catchments)} catchments, {len(self.nexuses)} nexuses)"
@@ -112,12 +132,7 @@ class Network:
 
     def indices(self, catchments: Sequence[str]) -> Indices:
         """Where the named catchments stand, -1 for those that are not here."""
-        known = _index(self.catchments)
-        places = np.arange(len(known))
-        if not known.is_unique:
-            places = np.flatnonzero(~known.duplicated())
-            known = known[places]
-        return np.append(places, -1)[known.get_indexer(_index(catchments))]
+        return self.catchments.find(catchments)
 
     def contributors(self, nexus: int) -> Indices:
         """Indices of the catchments that drain to one nexus, ascending."""
@@ -150,28 +165,9 @@ class Network:
         return np.flatnonzero(seen)
 
     def cycle(self) -> list[str] | None:
-        """The ids of one cycle in the order of flow, or None where all water leaves.
-
-        Headwaters are taken away until none is left; as each catchment flows into one
-        other at most, what remains are cycles.
-        """
-        waiting = np.bincount(self.downstream[self.downstream >= 0], minlength=len(self))
-        front = self.headwaters
-        left = np.ones(len(self), dtype=bool)
-        while front.size:
-            left[front] = False
-            below = self.downstream[front]
-            below = below[below >= 0]
-            np.subtract.at(waiting, below, 1)
-            below = np.unique(below)
-            front = below[waiting[below] == 0]
-        if not left.any():
-            return None
-        start = at = int(left.argmax())
-        names = [self.catchments[at]]
-        while (at := int(self.downstream[at])) != start:
-            names.append(self.catchments[at])
-        return names
+        """The ids of one cycle in the order of flow, or None where all water leaves."""
+        found = find_cycle(self.downstream)
+        return None if found is None else [self.catchments[place] for place in found]
 
     def take(self, indices: Indices | Sequence[int]) -> Network:
         """The network of some catchments, in file order, with the nexuses they drain to.
@@ -187,15 +183,27 @@ class Network:
             Nexuses that flow into catchments left out are terminal.
         """
         kept = np.unique(np.asarray(indices, dtype=np.intp))
-        nexuses = np.unique(self.nexus_of[kept])
-        nexuses = nexuses[nexuses >= 0]
-        return Network(
-            catchments=tuple(self.catchments[i] for i in kept),
-            nexuses=tuple(self.nexuses[i] for i in nexuses),
-            area_km2=self.area_km2[kept],
-            nexus_of=_renumbered(self.nexus_of[kept], nexuses, len(self.nexuses)),
-            receiver=_renumbered(self.receiver[nexuses], kept, len(self)),
-        )
+        return _taken(self.catchments, self.nexuses, self.area_km2, self.nexus_of, self.receiver, kept)
+
+
+def _taken(
+    catchments: Names,
+    nexuses: Names,
+    area_km2: NDArray[np.float64],
+    nexus_of: Indices,
+    receiver: Indices,
+    kept: Indices,
+) -> Network:
+    """The network of the catchments *kept*, ascending, and of the nexuses they drain to."""
+    used = np.unique(nexus_of[kept])
+    used = used[used >= 0]
+    return Network(
+        catchments=catchments.take(kept),
+        nexuses=nexuses.take(used),
+        area_km2=area_km2[kept],
+        nexus_of=_renumbered(nexus_of[kept], used, len(nexuses)),
+        receiver=_renumbered(receiver[used], kept, len(catchments)),
+    )
 
 
 def _grouped(keys: Indices, groups: int) -> tuple[Indices, Indices]:
@@ -212,31 +220,3 @@ def _renumbered(old: Indices, kept: Indices, count: int) -> Indices:
     new = np.full(count + 1, -1, dtype=np.intp)
     new[kept] = np.arange(kept.size)
     return new[old]
-
-
-def _receivers(
-    toids: Sequence[str | None], catchments: Sequence[str], flowpaths: Sequence[str | None] | None
-) -> Indices:
-    """Index of the catchment each *toid* means, -1 for none."""
-    by_id = _places(catchments, toids)
-    if flowpaths is not None and any(flowpaths):
-        by_flowpath = _places(flowpaths, toids)
-    else:
-        numbers = [number(c) if prefix(c) == "cat" else -1 for c in catchments]
-        # An id such as nex-12 shares its number with cat-12 but does not mean it.
-        wanted = [number(t) if t and prefix(t) in {"wb", "fp", "wat", "cat", ""} else -1 for t in toids]
-        by_flowpath = _places([n if n > 0 else None for n in numbers], [n if n > 0 else None for n in wanted])
-    return np.where(by_id >= 0, by_id, by_flowpath)
-
-
-def _places(known: Sequence[object], wanted: Sequence[object]) -> Indices:
-    """Where each of *wanted* first stands in *known*; -1 for absent ones and for None."""
-    index = _index(known)
-    first = np.flatnonzero(~index.duplicated() & index.notna())
-    return np.append(first, -1)[index[first].get_indexer(_index(wanted))]
-
-
-def _index(values: Sequence[object]) -> pd.Index:
-    """An index of objects, in which None stays None and strings stay Python's."""
-    index: pd.Index = pd.Index(np.array(values, dtype=object), dtype=object)
-    return index

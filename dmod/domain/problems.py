@@ -6,7 +6,7 @@ nothing is mended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,9 +100,9 @@ def _problem(severity: Severity, what: str, ids: Iterable[str]) -> Problem | Non
     return Problem(severity, f"{what}: {', '.join(names[:3])}{more}", names)
 
 
-def _of(names: tuple[str, ...], which: NDArray[np.bool_]) -> list[str]:
+def _of(names: Sequence[str], which: NDArray[np.bool_]) -> list[str]:
     """The names that are marked."""
-    return [names[place] for place in np.flatnonzero(which)]
+    return [names[place] for place in np.flatnonzero(which).tolist()]
 
 
 def _repeated(ids: pd.Index) -> list[str]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dmod.errors import HydrofabricError
-from dmod.formats.hydrofabric import Hydrofabric, Layer, catchment_table, nexus_table, no_column
+from dmod.formats.hydrofabric import Hydrofabric, Layer, no_column
+from dmod.formats.topology import Topology, catchment_names
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -38,7 +39,7 @@ def read_geojson(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
             has=f"ids such as {ids[0]!r}",
             hint="give the catchment file first, the nexus file second",
         )
-    catchment_table(path, ids, *([[None] * len(ids)] * 3))
+    names = catchment_names(path, ids)
     has = [name for feature in features[:1] for name in feature["properties"]]
     for needed in (("toid",), _AREAS):
         if features and not any(name in feature["properties"] for feature in features for name in needed):
@@ -54,15 +55,15 @@ def read_geojson(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
         path=path,
         nexus_path=nexus_path,
         version="geojson",
-        catchments=catchment_table(
-            path,
-            ids,
-            [p.get("toid") for p in properties],
-            [next((p[name] for name in _AREAS if name in p), None) for p in properties],
-            [None] * len(ids),
+        topology=Topology.of(
+            {
+                "id": names,
+                "toid": [p.get("toid") for p in properties],
+                "area_km2": [next((p[name] for name in _AREAS if name in p), None) for p in properties],
+            },
+            {"id": nexus_ids, "toid": [n["properties"].get("toid") for n in nexuses]},
+            marks=_gages(dict(zip(nexus_ids, nexuses, strict=True)), ids, properties),
         ),
-        nexuses=nexus_table(nexus_ids, [n["properties"].get("toid") for n in nexuses]),
-        gages=_gages(dict(zip(nexus_ids, nexuses, strict=True)), ids, properties),
     )
 
 
@@ -164,12 +165,12 @@ def _nexus_file(path: Path, ids: Sequence[Any]) -> Path:
 
 def _gages(
     nexuses: dict[str, dict[str, Any]], ids: Sequence[Any], properties: Sequence[dict[str, Any]]
-) -> dict[str, str]:
-    """Gage number to the flowpath that ends at it, where a nexus says so and one catchment drains to it."""
-    gages = {}
+) -> list[tuple[str, str | None, str | None]]:
+    """Gages with the flowpath that ends at each, where a nexus says so and one catchment drains to it."""
+    gages: list[tuple[str, str | None, str | None]] = []
     for nexus, feature in nexuses.items():
         if str(feature["properties"].get("poi_type")).lower() == "gages":
             above = [i for i, p in zip(ids, properties, strict=True) if p.get("toid") == nexus]
-            if len(above) == 1:
-                gages[str(feature["properties"].get("poi_value"))] = "wb-" + str(above[0]).partition("-")[2]
+            flowpath = "wb-" + str(above[0]).partition("-")[2] if len(above) == 1 else None
+            gages.append((f"gages-{feature['properties'].get('poi_value')}", flowpath, nexus))
     return gages

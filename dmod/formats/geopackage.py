@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from dmod.errors import HydrofabricError
-from dmod.formats.hydrofabric import Hydrofabric, Layer, Version, catchment_table, nexus_table, no_column
+from dmod.formats.hydrofabric import Hydrofabric, Layer, Version, no_column
+from dmod.formats.topology import Topology, catchment_names
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -44,19 +45,22 @@ def read_geopackage(path: Path) -> Hydrofabric:
         _require_layers(path, file, layout)
         divides = layout["divides"]
         key = _one_of(path, divides, ("divide_id", "id"), "divides")
-        toid = _one_of(path, divides, ("toid",), "divides")
-        area = _one_of(path, divides, ("areasqkm", "area_sqkm"), "divides")
-        ids, toids, areas = _columns(file, "divides", [key, toid, area])
-        nexus = [_one_of(path, layout["nexus"], (c,), "nexus") for c in ("id", "toid")]
-        nexuses = nexus_table(*_columns(file, "nexus", nexus))
-        catchments = catchment_table(path, ids, toids, areas, _flowpaths(file, layout, key, ids))
+        _one_of(path, divides, ("toid",), "divides")
+        _one_of(path, divides, ("areasqkm", "area_sqkm"), "divides")
+        for column in ("id", "toid"):
+            _one_of(path, layout["nexus"], (column,), "nexus")
+        names = {"id": (key,), "toid": ("toid",), "area_km2": ("areasqkm", "area_sqkm"), "region": ("vpuid", "vpu")}
+        catchments = _chosen(file, layout, "divides", names)
+        ids = catchment_names(path, catchments["id"])
+        catchments |= {"flowpath": _flowpaths(file, layout, key, catchments["id"])}
+        nexuses = _chosen(file, layout, "nexus", {"id": ("id",), "toid": ("toid",)})
         return Hydrofabric(
             path=path,
             nexus_path=None,
             version=_version(layout),
-            catchments=catchments,
-            nexuses=nexuses,
-            gages=_gages(file, layout, catchments),
+            topology=Topology.of(
+                {**catchments, "id": ids}, nexuses, _channels(file, layout), _marks(file, layout, catchments)
+            ),
         )
 
 
@@ -145,7 +149,7 @@ def _require_layers(path: Path, file: sqlite3.Connection, layout: _Layout) -> No
     key = "divide_id" if "divide_id" in layout["divides"] else "id"
     if key in layout["divides"]:
         row = file.execute(f"SELECT {_quoted(key)} FROM divides LIMIT 1").fetchone()
-        catchment_table(path, row or [], [None], [None], [None])
+        catchment_names(path, row or [])
     raise _no_layer(path, "nexus", layout)
 
 
@@ -223,29 +227,56 @@ def _joined(file: sqlite3.Connection, layout: _Layout) -> dict[str, str]:
     return keys
 
 
-def _gages(file: sqlite3.Connection, layout: _Layout, catchments: pd.DataFrame) -> dict[str, str]:
-    """Gage number to the flowpath that ends at it."""
-    gages: dict[str, str] = {}
+def _chosen(
+    file: sqlite3.Connection, layout: _Layout, table: str, names: Mapping[str, tuple[str, ...]]
+) -> dict[str, Sequence[object]]:
+    """Columns of a table under our names: of each the first spelling that is there."""
+    found = {ours: next((c for c in theirs if c in layout[table]), None) for ours, theirs in names.items()}
+    there = {ours: column for ours, column in found.items() if column is not None}
+    return dict(zip(there, _columns(file, table, list(there.values())), strict=True))
+
+
+def _channels(file: sqlite3.Connection, layout: _Layout) -> dict[str, Sequence[object]] | None:
+    """Columns of the flowpaths; None without such a layer."""
+    if not {"id", "toid"} <= set(layout.get("flowpaths", [])):
+        return None
+    names = {"id": ("id",), "toid": ("toid",), "length_km": ("lengthkm", "length_km"), "order": ("order",)}
+    totals = ("tot_drainage_areasqkm", "tot_drainage_area")
+    return _chosen(file, layout, "flowpaths", {**names, "total_km2": totals, "mainstem": ("mainstem", "main_id")})
+
+
+def _marks(
+    file: sqlite3.Connection, layout: _Layout, catchments: Mapping[str, Sequence[object]]
+) -> list[tuple[str, str | None, str | None]]:
+    """Points of interest: gages that flowpaths name, then hydrolocations; each once."""
+    marks: dict[str, tuple[str, str | None, str | None]] = {}
     for table, column, key in _GAGES:
         if {column, key} <= set(layout.get(table, [])):
-            texts, flowpaths = _columns(file, table, [column, key])
-            for text, flowpath in zip(texts, flowpaths, strict=True):
-                for gage in re.split(r"[\s|,]+", str(text).strip()) if text is not None else ():
+            named = f"SELECT {_quoted(column)}, {_quoted(key)} FROM {_quoted(table)} WHERE {_quoted(column)} IS NOT NULL"
+            for text, flowpath in file.execute(named):
+                for gage in re.split(r"[\s|,]+", str(text).strip()):
                     if gage and gage != "NA":
-                        gages.setdefault(gage, str(flowpath))
-    if not {"hl_uri", "id"} <= set(layout.get("hydrolocations", [])):
-        return gages
-    for uri, place in file.execute("SELECT hl_uri, id FROM hydrolocations WHERE hl_uri LIKE '%gages-%'"):
-        for gage in re.findall(r"gages-(\w+)", str(uri), re.IGNORECASE):
-            if gage not in gages and (flowpath := _flowpath_at(place, catchments)):
-                gages[gage] = flowpath
-    return gages
+                        marks.setdefault(f"gages-{gage}", (f"gages-{gage}", str(flowpath), None))
+    columns = layout.get("hydrolocations", [])
+    if not {"hl_uri", "id"} <= set(columns):
+        return list(marks.values())
+    above = _only_flowpaths(catchments)
+    nexus = "nex_id" if "nex_id" in columns else "NULL"
+    for uris, place, at in file.execute(f"SELECT hl_uri, id, {nexus} FROM hydrolocations WHERE hl_uri IS NOT NULL"):
+        name = str(place)
+        flowpath = name if name.startswith("wb-") else above.get(name)
+        for uri in re.split(r"[\s|,]+", str(uris).strip()):
+            if uri:
+                kept = f"gages-{uri[6:]}" if uri.lower().startswith("gages-") else uri
+                marks.setdefault(kept, (kept, flowpath, at or (None if flowpath == name else name)))
+    return list(marks.values())
 
 
-def _flowpath_at(place: object, catchments: pd.DataFrame) -> str | None:
-    """The flowpath of a hydrolocation: itself, or the only one that drains to its nexus."""
-    name = str(place)
-    if name.startswith("wb-"):
-        return name
-    flowpaths = catchments.loc[catchments["toid"] == name, "flowpath_id"].dropna()
-    return str(flowpaths.iloc[0]) if len(flowpaths) == 1 else None
+def _only_flowpaths(catchments: Mapping[str, Sequence[object]]) -> dict[str, str]:
+    """Nexus to the flowpath that drains to it, of nexuses with a single one."""
+    pairs = zip(catchments["toid"], catchments["flowpath"], strict=True)
+    found: dict[str, list[str]] = {}
+    for nexus, flowpath in pairs:
+        if nexus is not None and flowpath is not None:
+            found.setdefault(str(nexus), []).append(str(flowpath))
+    return {nexus: flowpaths[0] for nexus, flowpaths in found.items() if len(flowpaths) == 1}

@@ -11,13 +11,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import pandas as pd
 
 from dmod.errors import HydrofabricError
+from dmod.formats.topology import Topology
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -26,17 +27,12 @@ __all__ = [
     "Hydrofabric",
     "Layer",
     "Version",
-    "catchment_table",
-    "nexus_table",
     "no_column",
     "open_hydrofabric",
 ]
 
 Version = Literal["v2.2", "v2.1", "v2.0", "v1.2", "geojson"]
 Layer = Literal["divides", "nexus", "flowpaths"]
-
-#: What ids of flowpaths begin with; such an id never names a catchment in a table of divides.
-_FLOWPATHS = ("wb-", "fp-", "wat-")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,18 +45,42 @@ class Hydrofabric:
     nexus_path: Path | None
     #: Which release of the data model the columns are those of.
     version: Version
-    #: Index ``id``, ``cat-N`` in file order; columns ``toid`` (nexus id or None), ``area_km2`` (NaN
-    #: where missing), ``flowpath_id`` (None for a catchment without a channel, or not known).
-    catchments: pd.DataFrame
-    #: Index ``id`` in file order; column ``toid``, the flowpath or catchment it flows into, or None.
-    nexuses: pd.DataFrame
-    #: Gage number, such as ``01073000``, to the id of the flowpath it ends.
-    gages: Mapping[str, str]
+    #: Ids, links and sizes, as arrays.
+    topology: Topology
+
+    @cached_property
+    def catchments(self) -> pd.DataFrame:
+        """Index ``id`` in file order; ``toid`` (nexus id or None), ``area_km2`` [km2], ``flowpath_id`` (or None)."""
+        held = self.topology.catchments
+        index = pd.Index(held.ids.to_objects(), dtype=object, name="id")
+        # As objects, None stays None; pandas' own strings would make it NaN.
+        texts = {"toid": held.toid.to_objects(), "flowpath_id": held.flowpath.to_objects()}
+        table = pd.DataFrame(texts, index=index, dtype=object)
+        table.insert(1, "area_km2", held.area_km2)
+        return table
+
+    @cached_property
+    def nexuses(self) -> pd.DataFrame:
+        """Index ``id`` in file order; ``toid``, the flowpath or catchment it flows into, or None."""
+        held = self.topology.nexuses
+        index = pd.Index(held.ids.to_objects(), dtype=object, name="id")
+        return pd.DataFrame({"toid": held.toid.to_objects()}, index=index, dtype=object)
+
+    @cached_property
+    def gages(self) -> Mapping[str, str]:
+        """Gage number, such as ``01073000``, to the id of the flowpath it ends."""
+        marks = self.topology.marks
+        found: dict[str, str] = {}
+        for place, uri in enumerate(marks.uri):
+            kind, _, gage = uri.partition("-")
+            if kind.lower() == "gages" and gage and (flowpath := marks.flowpath[place]):
+                found.setdefault(gage, flowpath)
+        return found
 
     def __repr__(self) -> str:
         return (
-            f"Hydrofabric({self.path.name!r}, {self.version}, {len(self.catchments)} catchments, "
-            f"{len(self.nexuses)} nexuses, {len(self.gages)} gages)"
+            f"Hydrofabric({self.path.name!r}, {self.version}, {len(self.topology.catchments.ids)} catchments, "
+            f"{len(self.topology.nexuses.ids)} nexuses, {len(self.gages)} gages)"
         )
 
     def attributes(self, columns: Sequence[str]) -> pd.DataFrame:
@@ -159,59 +179,6 @@ def open_hydrofabric(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
     )
 
 
-def catchment_table(
-    path: Path,
-    ids: Sequence[object],
-    toids: Sequence[object],
-    areas: Sequence[object],
-    flowpaths: Sequence[object],
-) -> pd.DataFrame:
-    """The table of catchments from its columns, checked for ids of the wrong kind.
-
-    Raises
-    ------
-    HydrofabricError
-        If ids are missing, numbers, or ids of flowpaths, or an area is not a number.
-    """
-    if (row := next((n for n, i in enumerate(ids) if i is None), None)) is not None:
-        raise HydrofabricError(
-            "a catchment has no id",
-            path=path,
-            row=row + 1,
-            hint="every row of divides needs a divide_id; take the file from its source again",
-        )
-    if numeric := [i for i in ids if not isinstance(i, str)]:
-        raise HydrofabricError(
-            "this is a reference fabric: it is not runnable",
-            path=path,
-            needed="catchment ids such as 'cat-101'",
-            has=f"numeric ids such as {numeric[0]}",
-            hint="use the NextGen hydrofabric (nextgen) of the same area, which has nexuses",
-        )
-    names = [str(i) for i in ids]
-    if wrong := [i for i in names if i.startswith(_FLOWPATHS)]:
-        raise HydrofabricError(
-            "flowpath ids stand where catchment ids are needed",
-            path=path,
-            needed="catchment ids such as 'cat-101'",
-            has=f"{wrong[0]!r} and {len(wrong) - 1} more" if wrong[1:] else repr(wrong[0]),
-            hint="give the layer or file of catchments (divides), not that of flowpaths",
-        )
-    area = pd.to_numeric(pd.Series(list(areas), dtype=object), errors="coerce").to_numpy(np.float64)
-    index = pd.Index(names, dtype=object, name="id")
-    # As objects, None stays None; pandas' own strings would make it NaN.
-    texts = {"toid": _texts(toids), "flowpath_id": _texts(flowpaths)}
-    table = pd.DataFrame(texts, index=index, dtype=object)
-    table.insert(1, "area_km2", area)
-    return table
-
-
-def nexus_table(ids: Sequence[object], toids: Sequence[object]) -> pd.DataFrame:
-    """The table of nexuses from its columns."""
-    index = pd.Index([str(i) for i in ids], dtype=object, name="id")
-    return pd.DataFrame({"toid": _texts(toids)}, index=index, dtype=object)
-
-
 def no_column(path: Path, needed: str, has: Iterable[str], *, of: str) -> HydrofabricError:
     """The error for a column that is not there, naming those with nearly its name."""
     names = list(dict.fromkeys(has))
@@ -228,7 +195,3 @@ def no_column(path: Path, needed: str, has: Iterable[str], *, of: str) -> Hydrof
         hint="did you mean one of 'has'?" if like else "check the version of the hydrofabric",
     )
 
-
-def _texts(values: Sequence[object]) -> list[str | None]:
-    """Ids as strings and None, free of the missing-value kinds of pandas."""
-    return [str(v) if v not in (None, "", "NA") else None for v in values]

@@ -238,7 +238,7 @@ def _apply(
             if isinstance(given, Mapping):
                 columns[str(given.get("from", ""))].append(name)
     try:
-        table = setting.domain.hydrofabric.attributes([c for c in columns if c]) if any(columns) else None
+        table = setting.domain.attributes([c for c in columns if c]) if any(columns) else None
     except DmodError as problem:
         return [Finding.of(problem, "model-params", file=file)]
     for key in specs[0].params:

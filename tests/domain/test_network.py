@@ -14,23 +14,17 @@ from dmod.domain.domain import Domain
 from dmod.domain.ids import is_catchment, is_nexus, is_terminal, nearest, number
 from dmod.domain.network import Network
 from dmod.errors import SelectionError
-from dmod.formats.hydrofabric import Hydrofabric, catchment_table, nexus_table
+from dmod.formats.hydrofabric import Hydrofabric
+from dmod.formats.topology import Topology
 
 
 def domain(catchments, nexuses, tmp_path, gages=None):
     """A domain of (id, toid, area, flowpath) and (id, toid)."""
-    table = catchment_table(tmp_path, *(zip(*catchments, strict=True)))
-    listed = nexus_table(*(zip(*nexuses, strict=True) if nexuses else ((), ())))
-    fabric = Hydrofabric(tmp_path / "small.gpkg", None, "v2.2", table, listed, gages or {})
-    network = Network.of(
-        table.index.to_list(),
-        table["toid"].to_list(),
-        table["area_km2"].to_numpy(),
-        listed.index.to_list(),
-        listed["toid"].to_list(),
-        table["flowpath_id"].to_list(),
-    )
-    return Domain(fabric, network, "small")
+    columns = dict(zip(("id", "toid", "area_km2", "flowpath"), zip(*catchments, strict=True), strict=True))
+    listed = dict(zip(("id", "toid"), zip(*nexuses, strict=True) if nexuses else ((), ()), strict=True))
+    marks = [(f"gages-{gage}", flowpath, None) for gage, flowpath in (gages or {}).items()]
+    topology = Topology.of(columns, listed, marks=marks)
+    return Domain.of(Hydrofabric(tmp_path / "small.gpkg", None, "v2.2", topology))
 
 
 def forest(down):
@@ -170,8 +164,8 @@ def test_selecting_catchments_takes_their_gages_along(tmp_path):
     assert whole.gages == {"01": ("cat-2", "nex-1"), "02": ("cat-5", "nex-1")}
     part = whole.select(["cat-4", "cat-2", "cat-4"])
     assert part.network.catchments == ("cat-2", "cat-4")
-    assert part.hydrofabric.catchments.index.to_list() == ["cat-2", "cat-4"]
-    assert part.hydrofabric.nexuses.index.to_list() == ["nex-1", "nex-2"]
+    assert part.catchments == ["cat-2", "cat-4"]
+    assert part.nexus_ids == ["nex-1", "nex-2"]
     assert part.gages == {"01": ("cat-2", "nex-1")}
     assert part.problems() == []
 
