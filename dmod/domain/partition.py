@@ -1,7 +1,9 @@
-"""Cutting a river network into parts that run side by side.
+"""Cutting a river network into the tasks of a run.
 
 The catchments that drain to one nexus always stay together, so that each nexus's
-inflow is summed in one place and no part waits for another. Pure.
+inflow is summed in one place and no task waits for another. Tasks send each other nothing,
+so they follow the file, whose rows lie side by side in forcing and outputs; parts that do send are a
+`dmod.domain.partitioning.Partitioning`. Pure.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from dmod.domain.network import Indices, Network
+from dmod.domain.partition_chunks import even_cuts
 
 __all__ = ["partition"]
 
@@ -44,14 +47,7 @@ def partition(network: Network, parts: int) -> list[Indices]:
         return []
     group = _groups(network)
     ends = np.cumsum(np.bincount(group))
-    parts = min(parts, ends.size)
-    shares = len(network) * np.arange(1, parts) / parts
-    # Between two group ends the nearer one is the cut: compare with their middles.
-    cuts = np.searchsorted((ends[:-1] + ends[1:]) / 2, shares) + 1
-    # Every part holds at least one group: cuts climb, and leave one group for each part to come.
-    steps = np.arange(parts - 1)
-    cuts = np.maximum.accumulate(cuts - steps) + steps
-    cuts = np.minimum(cuts, ends.size - (parts - 1) + steps)
+    cuts = even_cuts(ends, min(parts, ends.size))
     order = np.argsort(group, kind="stable")
     return [np.sort(part) for part in np.split(order, ends[cuts - 1])]
 
