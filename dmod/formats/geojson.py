@@ -2,29 +2,45 @@
 
 Ids are the features' own ``id`` or their property ``id``; what a feature flows into is
 its property ``toid``. The nexus file is the one given, or found beside the catchments
-by what is in it.
+by what is in it. A file of flowpaths with the same name otherwise is a layer too; what it
+says of the river counts only where flowpaths flow into nexuses, as in files of our own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dmod.errors import HydrofabricError
-from dmod.formats.hydrofabric import Hydrofabric, Layer, no_column
+from dmod.formats.frames import FrameTables, KeyedRows
+from dmod.formats.geopackage_blobs import Boxes
+from dmod.formats.hydrofabric import Hydrofabric, no_column
+from dmod.formats.source import Rows
 from dmod.formats.topology import Topology, catchment_names
 
-if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
-
-__all__ = ["read_attributes", "read_geojson", "read_geometry"]
+__all__ = ["GeojsonTables", "read_geojson"]
 
 _NEXUSES = ("nex-", "tnx-", "cnx-", "inx-", "tnex-")
 _AREAS = ("areasqkm", "area_sqkm")
+#: Our name of a property of flowpaths to that in the file.
+_FLOWPATHS = {
+    "id": "id",
+    "toid": "toid",
+    "length_km": "length_km",
+    "total_km2": "tot_drainage_areasqkm",
+    "order": "order",
+    "mainstem": "main_id",
+}
+#: What coordinates are in where a file does not say (RFC 7946), as other libraries call it.
+_GLOBE = "EPSG:4326"
 
 
 def read_geojson(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
@@ -50,8 +66,9 @@ def read_geojson(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
     lacks = "id" if None in nexus_ids else "toid"
     if nexuses and (lacks == "id" or not any("toid" in nexus["properties"] for nexus in nexuses)):
         raise no_column(nexus_path, lacks, nexuses[0]["properties"], of="the nexus file")
+    source = GeojsonTables(path, nexus_path, _flowpath_file(path))
     properties = [feature["properties"] for feature in features]
-    return Hydrofabric(
+    fabric = Hydrofabric(
         path=path,
         nexus_path=nexus_path,
         version="geojson",
@@ -59,54 +76,125 @@ def read_geojson(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
             {
                 "id": names,
                 "toid": [p.get("toid") for p in properties],
+                "flowpath": [p.get("flowpath_id") for p in properties],
                 "area_km2": [next((p[name] for name in _AREAS if name in p), None) for p in properties],
+                "region": [p.get("vpuid") for p in properties],
             },
             {"id": nexus_ids, "toid": [n["properties"].get("toid") for n in nexuses]},
+            source.channels(),
             marks=_gages(dict(zip(nexus_ids, nexuses, strict=True)), ids, properties),
         ),
     )
+    vars(fabric)["source"] = source
+    return fabric
 
 
-def read_attributes(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Properties of the catchments, indexed by id."""
-    features = _features(path)
-    has = dict.fromkeys(name for feature in features for name in feature["properties"])
-    for column in columns:
-        if column not in has:
-            raise no_column(path, column, has, of="the hydrofabric")
-    frame = pd.DataFrame(
-        {column: [f["properties"].get(column) for f in features] for column in columns},
-        index=pd.Index([_id(f) for f in features], dtype=object, name="id"),
-    )
-    return frame[~frame.index.duplicated()]
+@dataclass(frozen=True)
+class GeojsonTables:
+    """GeoJSON files as a `Source`; each is read whole, once."""
+
+    #: The file of catchments.
+    path: Path
+    #: That of nexuses.
+    nexus_path: Path
+    #: That of flowpaths; None without one.
+    flowpath_path: Path | None = None
+
+    @cached_property
+    def _held(self) -> FrameTables:
+        """All layers in memory."""
+        files = {"divides": self.path, "nexus": self.nexus_path, "flowpaths": self.flowpath_path}
+        return FrameTables(self.path, {name: _frame(file) for name, file in files.items() if file is not None})
+
+    @property
+    def layers(self) -> Mapping[str, tuple[str, ...]]:
+        """Layer to its columns, without its geometry."""
+        return self._held.layers
+
+    def read(
+        self,
+        layer: str,
+        *,
+        columns: Sequence[str] | None = None,
+        geometry: bool = True,
+        crs: str | None = None,
+        rows: NDArray[np.integer] | None = None,
+    ) -> pd.DataFrame:
+        """A layer as a table."""
+        return self._held.read(layer, columns=columns, geometry=geometry, crs=crs, rows=rows)
+
+    def crs(self, layer: str) -> str | None:
+        """Coordinate reference system of a layer: that which the file names, else longitude and latitude."""
+        return self._held.crs(layer)
+
+    def boxes(self, layer: str, rows: NDArray[np.integer] | None = None) -> Boxes:
+        """Bounding box of each row of a layer."""
+        return self._held.boxes(layer, rows)
+
+    def bounds(self, layer: str, rows: NDArray[np.integer] | None = None) -> tuple[float, float, float, float]:
+        """The box around all of them; NaN if there is none."""
+        return self._held.bounds(layer, rows)
+
+    def numbers(self, layer: str) -> NDArray[np.int64]:
+        """The numbers of all rows of a layer."""
+        return self._held.numbers(layer)
+
+    def rows(self, topology: Topology) -> Rows:
+        """Which rows belong to which piece of river."""
+        return KeyedRows(self, topology)
+
+    def channels(self) -> dict[str, Sequence[object]] | None:
+        """Columns of flowpaths that flow into nexuses; None where there are none."""
+        if self.flowpath_path is None:
+            return None
+        features = _features(self.flowpath_path)
+        held = [{**f["properties"], "id": _id(f)} for f in features]
+        if not held or not all(str(p.get("toid")).startswith(_NEXUSES) for p in held):
+            return None
+        return {ours: [p.get(theirs) for p in held] for ours, theirs in _FLOWPATHS.items()}
 
 
-def read_geometry(path: Path, nexus_path: Path | None, layer: Layer) -> GeoDataFrame:
-    """The catchments or nexuses as geopandas has them, indexed by id."""
-    source = {"divides": path, "nexus": nexus_path}.get(layer)
-    if source is None:
-        raise HydrofabricError(
-            f"a GeoJSON hydrofabric has no layer {layer!r}",
-            path=path,
-            needed=layer,
-            has="divides, nexus",
-            hint="use a GeoPackage for flowpaths",
-        )
+def _frame(path: Path) -> pd.DataFrame:
+    """The features of a file as a table with their ids and shapes."""
+    import geopandas
+    import shapely
+
+    collection = _collection(path)
+    features = _listed(path, collection)
+    columns = dict.fromkeys(name for feature in features for name in feature["properties"])
+    held = {name: [f["properties"].get(name) for f in features] for name in columns}
+    frame = pd.DataFrame({"id": [_id(f) for f in features], **{k: v for k, v in held.items() if k != "id"}})
+    named = str((collection.get("crs") or {}).get("properties", {}).get("name") or _GLOBE)
+    texts = [None if f.get("geometry") is None else json.dumps(f["geometry"]) for f in features]
+    crs = _GLOBE if named.endswith("CRS84") else named
     try:
-        import geopandas
-    except ImportError as error:
+        shapes = shapely.from_geojson(np.array([*texts, None], dtype=object)[:-1])
+        made: pd.DataFrame = geopandas.GeoDataFrame(frame, geometry=geopandas.GeoSeries(shapes, crs=crs))
+    except (ValueError, RuntimeError, shapely.errors.ShapelyError) as error:
         raise HydrofabricError(
-            "geometry needs geopandas", needed="geopandas and pyogrio", hint="pip install geopandas pyogrio"
+            "a geometry of the GeoJSON file cannot be read",
+            path=path,
+            reason=error,
+            hint="take the file from its source again",
         ) from error
-    frame: GeoDataFrame = geopandas.read_file(source, engine="pyogrio")
-    frame.index = pd.Index([_id(feature) for feature in _features(source)], dtype=object, name="id")
-    return frame.drop(columns="id", errors="ignore")
+    return made
+
+
+def _flowpath_file(path: Path) -> Path | None:
+    """The file of flowpaths that has the name of the catchments' otherwise."""
+    likely = path.with_name(path.name.replace("catchment", "flowpath"))
+    return likely if likely != path and likely.is_file() else None
 
 
 def _features(path: Path) -> list[dict[str, Any]]:
-    """The features of a collection, each with a dictionary of properties."""
+    """The features of a file, each with a dictionary of properties."""
+    return _listed(path, _collection(path))
+
+
+def _collection(path: Path) -> Any:
+    """What is in a file."""
     try:
-        collection = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise HydrofabricError(
             "the GeoJSON file cannot be opened",
@@ -121,6 +209,10 @@ def _features(path: Path) -> list[dict[str, Any]]:
             reason=error,
             hint="it may be truncated: copy or download it again",
         ) from error
+
+
+def _listed(path: Path, collection: Any) -> list[dict[str, Any]]:
+    """The features of a collection, each with a dictionary of properties."""
     features = collection.get("features") if isinstance(collection, dict) else None
     if not isinstance(features, list) or not all(isinstance(f, dict) for f in features):
         raise HydrofabricError(
@@ -167,7 +259,11 @@ def _gages(
     nexuses: dict[str, dict[str, Any]], ids: Sequence[Any], properties: Sequence[dict[str, Any]]
 ) -> list[tuple[str, str | None, str | None]]:
     """Gages with the flowpath that ends at each, where a nexus says so and one catchment drains to it."""
-    gages: list[tuple[str, str | None, str | None]] = []
+    gages: list[tuple[str, str | None, str | None]] = [
+        (f"gages-{p['gage']}", p.get("flowpath_id") or "wb-" + str(i).partition("-")[2], None)
+        for i, p in zip(ids, properties, strict=True)
+        if p.get("gage")
+    ]
     for nexus, feature in nexuses.items():
         if str(feature["properties"].get("poi_type")).lower() == "gages":
             above = [i for i, p in zip(ids, properties, strict=True) if p.get("toid") == nexus]

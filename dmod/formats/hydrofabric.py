@@ -1,9 +1,10 @@
 """Hydrofabrics: the catchments, nexuses and gages of a river network, whatever file holds them.
 
 `open_hydrofabric` tells the kind of file by what is in it, never by its name, and reads
-the tables that a run needs. Attributes and geometry are read when asked for. Nothing is
-mended and nothing is ever written to the source; whether the network makes sense is for
-`dmod.domain` to say. The readers are `geopackage` and `geojson`.
+the tables that a run needs. Attributes and geometry are read when asked for, from its
+`Source`. Nothing is mended and nothing is ever written to the source; whether the network
+makes sense is for `dmod.domain` to say. The readers are `geopackage`, `geojson`,
+`geoparquet` and `frames`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from dmod.errors import HydrofabricError
+from dmod.formats.texts import Texts
 from dmod.formats.topology import Topology
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+
+    from dmod.formats.source import Rows, Source
 
 __all__ = [
     "Hydrofabric",
@@ -31,7 +35,7 @@ __all__ = [
     "open_hydrofabric",
 ]
 
-Version = Literal["v2.2", "v2.1", "v2.0", "v1.2", "geojson"]
+Version = Literal["v3", "v2.2", "v2.1", "v2.0", "v1.2", "geojson"]
 Layer = Literal["divides", "nexus", "flowpaths"]
 
 
@@ -47,6 +51,18 @@ class Hydrofabric:
     version: Version
     #: Ids, links and sizes, as arrays.
     topology: Topology
+
+    @cached_property
+    def source(self) -> Source:
+        """Where its tables are read; whatever made this value has put another here if it is no GeoPackage."""
+        from dmod.formats.geopackage_tables import GeopackageTables
+
+        return GeopackageTables(self.path)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Which rows of each layer belong to which piece of river."""
+        return self.source.rows(self.topology)
 
     @cached_property
     def catchments(self) -> pd.DataFrame:
@@ -69,11 +85,10 @@ class Hydrofabric:
     @cached_property
     def gages(self) -> Mapping[str, str]:
         """Gage number, such as ``01073000``, to the id of the flowpath it ends."""
-        marks = self.topology.marks
-        found: dict[str, str] = {}
-        for place, uri in enumerate(marks.uri):
-            kind, _, gage = uri.partition("-")
-            if kind.lower() == "gages" and gage and (flowpath := marks.flowpath[place]):
+        marks, found = self.topology.marks, dict[str, str]()
+        for place in Texts.of(marks.uri).starting("gages-").tolist():
+            gage = marks.uri[place].partition("-")[2]
+            if gage and (flowpath := marks.flowpath[place]):
                 found.setdefault(gage, flowpath)
         return found
 
@@ -102,11 +117,13 @@ class Hydrofabric:
         HydrofabricError
             If a column is nowhere; the message names the nearest ones.
         """
-        if self.version == "geojson":
-            from dmod.formats.geojson import read_attributes
-        else:
-            from dmod.formats.geopackage import read_attributes
-        return read_attributes(self.path, columns).reindex(self.catchments.index)
+        from dmod.formats.source import catchment_columns
+
+        source = self.source
+        found = catchment_columns(
+            source, self.path, columns, lambda layer, names: source.read(layer, columns=names, geometry=False)
+        )
+        return found.reindex(self.catchments.index)
 
     def geometry(self, layer: Layer) -> GeoDataFrame:
         """A layer with its geometry, as geopandas reads it; the index is its id.
@@ -121,13 +138,8 @@ class Hydrofabric:
         HydrofabricError
             If geopandas is missing, or the file does not have the layer.
         """
-        if self.version == "geojson":
-            from dmod.formats.geojson import read_geometry
-
-            return read_geometry(self.path, self.nexus_path, layer)
-        from dmod.formats.geopackage import read_geometry as read_layer
-
-        return read_layer(self.path, layer)
+        found: GeoDataFrame = self.source.read(layer)
+        return found
 
 
 def open_hydrofabric(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
@@ -136,7 +148,8 @@ def open_hydrofabric(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
     Parameters
     ----------
     path : Path
-        A GeoPackage, or the catchment file of a GeoJSON pair.
+        A GeoPackage, the catchment file of a GeoJSON pair, or a directory with ngen's GeoJSON files
+        or of GeoParquet.
     nexus_path : Path, optional
         The nexus file of a GeoJSON pair; looked for beside *path* if not given.
         Ignored for a GeoPackage, as ngen is often given the same file twice.
@@ -152,6 +165,12 @@ def open_hydrofabric(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
         If a file is missing, damaged, of another kind, or lacks a layer or column.
     """
     path = Path(path)
+    if (path / "catchment_data.geojson").is_file():
+        path = path / "catchment_data.geojson"
+    elif path.is_dir() and next(path.rglob("*.parquet"), None) is not None:
+        from dmod.formats.geoparquet import read_parquet_fabric
+
+        return read_parquet_fabric(path)
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -194,4 +213,3 @@ def no_column(path: Path, needed: str, has: Iterable[str], *, of: str) -> Hydrof
         has=shown or "no columns",
         hint="did you mean one of 'has'?" if like else "check the version of the hydrofabric",
     )
-

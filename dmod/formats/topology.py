@@ -74,7 +74,7 @@ class Marks:
     """Points of interest: gages, dams, lakes and the like."""
 
     #: What each is called, such as ``gages-10109001`` or ``huc12-160102010101``.
-    uri: tuple[str, ...]
+    uri: Sequence[str]
     #: The flowpath each is on, at its end; missing where only a nexus is known.
     flowpath: Names
     #: The nexus each is at; missing where not known.
