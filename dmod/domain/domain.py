@@ -8,22 +8,34 @@ table is asked for. A value: nothing here changes a file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from dmod.domain import labelled, measures, selection, tables, traverse
+from dmod.domain.facts import facts
 from dmod.domain.ids import nearest
+from dmod.domain.index import Progress, open_indexed
+from dmod.domain.locate import locate
 from dmod.domain.network import Network
+from dmod.domain.partition_search import Method
+from dmod.domain.partitioning import Partitioning, Weights
 from dmod.domain.problems import Problem, find_problems
 from dmod.domain.river import River
+from dmod.domain.validate import validate
+from dmod.domain.writing import to_gpkg
 from dmod.errors import SelectionError
-from dmod.formats.hydrofabric import Hydrofabric, open_hydrofabric
+from dmod.formats.hydrofabric import Hydrofabric
 from dmod.formats.names import Names
+from dmod.formats.sidecar import cache_directory
+from dmod.plugins import load
+from dmod.store.remote import fetched, is_remote
 
 __all__ = ["Domain"]
 
@@ -46,22 +58,40 @@ class Domain:
     story: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, path: str | Path, nexus_path: str | Path | None = None) -> Domain:
+    def open(
+        cls, path: str | Path, nexus_path: str | Path | None = None, *, progress: Progress | None = None
+    ) -> Domain:
         """Read a domain from a hydrofabric.
 
         Parameters
         ----------
-        path : path
-            A GeoPackage, or the catchment file of a GeoJSON pair.
+        path : path or URL
+            A GeoPackage, the catchment file of a GeoJSON pair, a directory of GeoParquet files, or
+            any of them as ``s3://`` or ``https://``, which is fetched into the cache first.
         nexus_path : path, optional
             The nexus file of a GeoJSON pair; looked for beside *path* if not given.
+        progress : callable, optional
+            Told (fraction, what) while the index of a large file is built, which is done once.
 
         Raises
         ------
         HydrofabricError
             If it cannot be read.
         """
-        return cls.of(open_hydrofabric(Path(path), None if nexus_path is None else Path(nexus_path)))
+        found = (
+            fetched(str(path), cache_directory() or Path(tempfile.gettempdir()))
+            if is_remote(path)
+            else Path(path).expanduser()
+        )
+        fabric, river = open_indexed(found, None if nexus_path is None else Path(nexus_path), progress=progress)
+        return cls(fabric, river, None, found.stem)
+
+    @classmethod
+    def from_frames(cls, **frames: Any) -> Domain:
+        """A domain of tables in memory; see `dmod.formats.frames.from_frames`."""
+        from dmod.formats.frames import from_frames
+
+        return cls.of(from_frames(**frames))
 
     @classmethod
     def of(cls, hydrofabric: Hydrofabric) -> Domain:
@@ -185,42 +215,96 @@ class Domain:
             if kept
         }
 
-    def attributes(self, columns: Sequence[str]) -> pd.DataFrame:
-        """Attributes of the catchments, by column name.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            Names as the file has them, of ``divides`` or any table with a row per catchment.
-
-        Returns
-        -------
-        DataFrame
-            One row per catchment, in file order; missing values where a table has no row.
-
-        Raises
-        ------
-        HydrofabricError
-            If a column is nowhere; the message names the nearest ones.
-        """
-        found = self.hydrofabric.attributes(columns)
-        return found if self.chosen is None else found.iloc[self.catchment_places]
-
     @property
     def area_km2(self) -> float:
         """Area of all its catchments that have one [km2]."""
         return float(np.nansum(self.river.topology.catchments.area_km2[self.catchment_places]))
 
+    # Asking for a piece of river.
+    locate = locate
+    subset = selection.subset
+    between = selection.between
+    __or__ = selection.union
+    __and__ = selection.intersection
+    __sub__ = selection.difference
+
+    # Where water goes.
+    upstream = traverse.upstream
+    downstream = traverse.downstream
+    mainstem = traverse.mainstem
+    headwaters = traverse.headwaters
+    inlets = traverse.inlets
+    outlets = traverse.outlets
+    parents = traverse.parents
+    children = traverse.children
+    confluences = traverse.confluences
+    topological_order = traverse.topological_order
+    path = traverse.path
+    common_downstream = traverse.common_downstream
+    accumulate = measures.accumulate
+    drainage_area = measures.drainage_area
+    distance_to_outlet = measures.distance_to_outlet
+    strahler = measures.strahler
+    levelpath = measures.levelpath
+    basins = measures.basins
+
+    # Tables, read when asked for.
+    layers = tables.layers
+    table = tables.table
+    divides = tables.divides
+    flowpaths = tables.flowpaths
+    nexus = tables.nexus
+    lakes = tables.lakes
+    pois = tables.pois
+    attributes = tables.attributes
+    crosswalk = tables.crosswalk_table
+    gage_table = tables.gage_table
+    sample = tables.sample
+    to_xarray = labelled.to_xarray
+    facts = facts
+
+    # Files of its own.
+    to_gpkg = to_gpkg
+    to_parquet = tables.to_parquet
+    to_geojson = tables.to_geojson
+
+    validate = validate
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Westernmost, southernmost, easternmost and northernmost edge, in units of `crs`."""
+        return tables.bounds(self)
+
+    @cached_property
+    def crs(self) -> str:
+        """Its coordinate reference system, such as ``EPSG:5070``."""
+        return tables.crs(self)
+
     def problems(self) -> list[Problem]:
-        """What is wrong with the domain, the worst first; empty if all is well."""
-        fabric = self.hydrofabric
-        if self.chosen is None:
-            return find_problems(fabric.catchments, fabric.nexuses, self.network)
-        nexuses = fabric.nexuses[fabric.nexuses.index.isin(self.nexus_ids.to_list())]
-        return find_problems(fabric.catchments.iloc[self.catchment_places], nexuses, self.network)
+        """What is wrong with its links, the worst first; empty if all is well."""
+        return find_problems(self)
+
+    def partition(
+        self, parts: int, *, weights: Weights = None, method: Method = "auto", tolerance: float = 0.02
+    ) -> Partitioning:
+        """A cut into parts that run side by side; see `dmod.domain.partitioning.Partitioning.of`."""
+        return Partitioning.of(self.network, parts, weights=weights, method=method, tolerance=tolerance)
+
+    def plot(self, **options: Any) -> Any:
+        """A map for paper; see `dmod.view.domain_plot.plot`."""
+        return load("dmod.plots").found["plot"](self, **options)
+
+    def explore(self, **options: Any) -> Any:
+        """A map to move about in, which works offline; see `dmod.view.domain_explore.explore`."""
+        return load("dmod.plots").found["explore"](self, **options)
 
     def __repr__(self) -> str:
         return (
             f"Domain({self.name!r}, {self.version}, {len(self)} catchments, "
             f"{len(self.nexus_ids)} nexuses, {self.area_km2:.1f} km2, {len(self.gages)} gages)"
         )
+
+    def _repr_html_(self) -> str:
+        """A card: what it is, beside a small map."""
+        card: str = load("dmod.plots").found["card"](self)
+        return card
