@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from dmod.errors import SelectionError
+from dmod.view.domain_shapes import round_length
 from dmod.view.palette import BORDER, FAINT, INK, LAND, RIVER, SIMULATED
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["domain_map"]
+__all__ = ["domain_map", "dress_map"]
 
 
 def domain_map(
@@ -65,15 +66,49 @@ def domain_map(
         axes.scatter(nexus.geometry.x, nexus.geometry.y, s=9, color="white", edgecolor=RIVER, lw=0.8, zorder=3)
     if gage is not None:
         _mark(axes, gage, _where(gage, divides, flowpaths, nexus))
-    axes.margins(0.03)
-    axes.autoscale_view()
-    axes.axis("off")
-    _scale(axes, divides)
+    dress_map(axes, (west, south, east, north), divides.crs)
     if title is not None:
         axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK)
     marked = "" if gage is None else f", with {gage} marked"
     figure.set_label(f"Map of {len(divides):,} catchments and {len(flowpaths):,} river reaches{marked}")
     return figure
+
+
+def dress_map(axes: Axes, bounds: tuple[float, float, float, float], crs: Any) -> None:
+    """Equal lengths both ways, and a bar of some kilometres where the map is in a length.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where something is drawn already.
+    bounds : tuple of float
+        xmin, ymin, xmax and ymax of the map, in the units of *crs*.
+    crs : pyproj.CRS or None
+        The coordinate system; without one there is no bar.
+    """
+    west, south, east, north = bounds
+    axes.margins(0.03)
+    axes.autoscale_view()
+    axes.axis("off")
+    if crs is None or not crs.is_projected:
+        axes.set_aspect(1.0 / max(np.cos(np.radians((south + north) / 2)), 0.1) if crs is not None else 1.0)
+        return
+    axes.set_aspect("equal")
+    per_km = 1_000 / float(crs.axis_info[0].unit_conversion_factor)
+    if (wanted := (east - west) / 3 / per_km) <= 0:
+        return
+    km = round_length(wanted)
+    y = south - 0.06 * (north - south)
+    axes.plot([west, west + km * per_km], [y, y], color=FAINT, lw=2, solid_capstyle="butt")
+    axes.annotate(
+        f"{km:g} km",
+        (west + km * per_km, y),
+        (5, 0),
+        textcoords="offset points",
+        fontsize=9,
+        color=FAINT,
+        va="center",
+    )
 
 
 def _rivers(flowpaths: gpd.GeoDataFrame) -> LineCollection:
@@ -117,27 +152,4 @@ def _where(
             return float(point.x), float(point.y)
     raise SelectionError(
         f"{gage} is not on the map", hint="mark a nexus, a flowpath or a divide of this domain, such as nex-1"
-    )
-
-
-def _scale(axes: Axes, divides: gpd.GeoDataFrame) -> None:
-    """Equal lengths both ways, and a bar of some kilometres where the map is in metres."""
-    west, south, east, north = (float(edge) for edge in divides.total_bounds)
-    if divides.crs is None or not divides.crs.is_projected:
-        axes.set_aspect(1.0 / max(np.cos(np.radians((south + north) / 2)), 0.1) if divides.crs else 1.0)
-        return
-    axes.set_aspect("equal")
-    wanted = (east - west) / 3_000
-    power = 10.0 ** np.floor(np.log10(wanted))
-    km = next(step * power for step in (5, 2, 1) if step * power <= wanted)
-    y = south - 0.06 * (north - south)
-    axes.plot([west, west + 1_000 * km], [y, y], color=FAINT, lw=2, solid_capstyle="butt")
-    axes.annotate(
-        f"{km:g} km",
-        (west + 1_000 * km, y),
-        (5, 0),
-        textcoords="offset points",
-        fontsize=9,
-        color=FAINT,
-        va="center",
     )

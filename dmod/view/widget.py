@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from dmod.view.card import describe, is_final, job_card
 
-__all__ = ["HasStatus", "StaticCard", "live_card"]
+__all__ = ["HasStatus", "StaticCard", "front_end", "live_card"]
 
 log = logging.getLogger("dmod.view")
 
@@ -94,7 +94,7 @@ def _in_kernel() -> bool:
     return getattr(get_ipython(), "kernel", None) is not None
 
 
-def _asset(name: str) -> str:
+def front_end(name: str) -> str:
     """Text of one of the front end's files: in the installed package, else beside the sources."""
     here = Path(__file__).resolve()
     installed = here.parent / "static" / name
@@ -112,8 +112,8 @@ def _widget_class() -> type[Any]:
     class JobCard(anywidget.AnyWidget):
         """A live card of a job."""
 
-        _esm = _asset("job-card.js")
-        _css = _asset("job-card.css")
+        _esm = front_end("job-card.js")
+        _css = front_end("job-card.css")
 
         #: What the job said.
         status = traitlets.Dict()

@@ -195,7 +195,7 @@ def test_a_saved_notebook_keeps_the_card_as_it_was(kernel):
 
 
 def test_the_front_end_asks_no_other_host(kernel):
-    script, style = widget._asset("job-card.js"), widget._asset("job-card.css")
+    script, style = widget.front_end("job-card.js"), widget.front_end("job-card.css")
     assert "export default { render }" in script
     assert "innerHTML" not in script
     assert "http" not in script + style
@@ -208,7 +208,7 @@ def test_the_installed_front_end_comes_first(tmp_path, monkeypatch):
     for folder, text in ((sources, "source"), (installed, "installed")):
         folder.mkdir(parents=True)
         Path(folder / "job-card.js").write_text(text)
-        assert widget._asset("job-card.js") == text
+        assert widget.front_end("job-card.js") == text
 
 
 @pytest.mark.parametrize("state", State)

@@ -1,0 +1,119 @@
+"""What flows on where among the catchments of a map.
+
+The tables of a hydrofabric say it by ids; a map needs it by places, and only among the
+catchments it shows. Numpy throughout; nothing here draws.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dmod.view.domain_plot import Drawable
+
+__all__ = ["downstream", "outlets", "shortened"]
+
+#: Places in a table, counted from 0; -1 for nowhere.
+Places = NDArray[np.intp]
+
+
+def downstream(domain: Drawable) -> tuple[pd.Index, Places]:
+    """The catchment that each catchment of *domain* drains to.
+
+    Parameters
+    ----------
+    domain : Drawable
+        Only its tables are read, never its geometry.
+
+    Returns
+    -------
+    ids : pandas.Index, length (catchments,)
+        Catchment ids, in the order of ``domain.divides()``.
+    places : array of int, shape (catchments,)
+        Place in *ids* of the next catchment downstream, -1 where the water leaves the domain.
+    """
+    table = domain.divides(columns=["toid"], geometry=False)
+    nexus = domain.nexus(columns=["toid"], geometry=False)
+    flowpaths = domain.flowpaths(columns=["divide_id"], geometry=False)
+    ids = pd.Index(table.index)
+    at = _indexer(nexus.index, table["toid"])
+    onward = np.where(at >= 0, nexus["toid"].to_numpy(object)[at] if len(nexus) else "", "")
+    # The nexuses of early hydrofabrics name the catchment itself.
+    direct = _indexer(ids, onward)
+    reach = _indexer(flowpaths.index, onward)
+    owner = flowpaths["divide_id"].to_numpy(object)
+    named = np.where(reach >= 0, owner[reach] if len(flowpaths) else "", "")
+    places = np.where(direct >= 0, direct, _indexer(ids, named))
+    return ids, np.where(places == np.arange(len(ids)), -1, places).astype(np.intp)
+
+
+def shortened(places: Places, shown: Places) -> Places:
+    """The network among some catchments only: where the water of each first comes to another of them.
+
+    Parameters
+    ----------
+    places : array of int, shape (catchments,)
+        As `downstream` gives them.
+    shown : array of int, shape (shown,)
+        Places of the catchments that stay.
+
+    Returns
+    -------
+    array of int, shape (shown,)
+        Place in *shown* of the next one downstream, -1 for none.
+    """
+    number = np.full(len(places) + 1, -1)
+    number[shown] = np.arange(len(shown))
+    # Those that stay lead to themselves, the others onward; the last place is "nowhere".
+    leap = np.append(np.where(places < 0, len(places), places), len(places))
+    onward = leap[shown]
+    leap[shown] = shown
+    found: Places = number[_followed(leap)[onward]].astype(np.intp)
+    return found
+
+
+def outlets(places: Places) -> tuple[Places, NDArray[np.int64]]:
+    """Where the water leaves, and the catchments that drain to there, the largest first.
+
+    Parameters
+    ----------
+    places : array of int, shape (catchments,)
+        As `downstream` gives them.
+
+    Returns
+    -------
+    ends : array of int, shape (outlets,)
+        Places of the last catchments.
+    sizes : array of int, shape (outlets,)
+        Number of catchments that drain through each, itself among them.
+    """
+    ends = np.flatnonzero(places < 0)
+    final = _followed(np.where(places < 0, np.arange(len(places)), places))
+    sizes = np.bincount(final, minlength=len(places))[ends]
+    order = np.argsort(-sizes, kind="stable")
+    return ends[order], sizes[order].astype(np.int64)
+
+
+def _indexer(ids: pd.Index, wanted: object) -> Places:
+    """Place in *ids* of each of *wanted*, -1 if it is not there; the first where an id comes twice."""
+    known = pd.Index(ids).astype(object)
+    sought = pd.Index(np.asarray(wanted, dtype=object), dtype=object)
+    if known.is_unique:
+        return np.asarray(known.get_indexer(sought), dtype=np.intp)
+    first = np.flatnonzero(~known.duplicated())
+    found = known[first].get_indexer(sought)
+    return np.where(found >= 0, first[found], -1).astype(np.intp)
+
+
+def _followed(leap: Places) -> Places:
+    """The end of the way from each place; somewhere on it where the way goes round in a circle."""
+    for _ in range(len(leap).bit_length() + 1):
+        further = leap[leap]
+        if np.array_equal(further, leap):
+            break
+        leap = further
+    return leap
