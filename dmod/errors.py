@@ -13,7 +13,14 @@
     │   ├── OutputError       the place for the outputs cannot be used, or outputs cannot be read
     │   ├── ObservationError  observations cannot be read or paired
     │   ├── ClusterError      the Dask scheduler cannot be reached or used
+    │   ├── DatasetError      a dataset cannot be made, found, read or removed
+    │   │   └── CoverageError what it holds is not what is needed
+    │   ├── JobError          there is no such job, or it cannot do that where it stands
+    │   ├── AllocationError   no machine will ever have what was asked for
     │   └── CheckError        the pre-flight check found errors; ``report`` lists them all
+    ├── StoreError            bytes cannot be kept or fetched
+    ├── LedgerError           the ledger cannot be opened, read or written
+    │   └── LostLease         somebody else conducts the job now
     └── RunError              the run was started and failed
         └── Cancelled         the run was stopped on request
 
@@ -23,27 +30,38 @@ code of the command line. Pure: nothing here reads or prints.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dmod.model.findings import Report
 
 __all__ = [
+    "AllocationError",
     "Cancelled",
     "CheckError",
     "ClusterError",
     "ConfigError",
+    "CoverageError",
+    "DatasetError",
     "DmodError",
     "ForcingError",
     "HydrofabricError",
     "InputError",
+    "JobError",
+    "LedgerError",
+    "LostLease",
     "ObservationError",
     "OutputError",
     "RealizationError",
     "RunError",
     "SelectionError",
+    "StoreError",
     "UnitsError",
     "as_failure",
+    "from_facts",
+    "to_facts",
 ]
 
 
@@ -126,6 +144,24 @@ class ClusterError(InputError):
     """The Dask scheduler cannot be reached or used."""
 
 
+class DatasetError(InputError):
+    """A dataset cannot be made, found, read or removed."""
+
+
+class CoverageError(DatasetError):
+    """What a dataset holds is not what is needed."""
+
+
+class JobError(InputError):
+    """There is no such job, or it cannot do that where it stands."""
+
+    http = 404
+
+
+class AllocationError(InputError):
+    """No machine will ever have what was asked for."""
+
+
 class CheckError(InputError):
     """The pre-flight check found errors; ``report`` lists them all.
 
@@ -138,6 +174,18 @@ class CheckError(InputError):
     def __init__(self, report: Report) -> None:
         self.report = report
         super().__init__(str(report), hint="mend what is listed, then run `dmod check` again")
+
+
+class StoreError(DmodError):
+    """Bytes cannot be kept or fetched."""
+
+
+class LedgerError(DmodError):
+    """The ledger cannot be opened, read or written."""
+
+
+class LostLease(LedgerError):
+    """Somebody else conducts the job now."""
 
 
 class RunError(DmodError):
@@ -166,3 +214,21 @@ def as_failure(problem: DmodError) -> RunError:
     failed = RunError(problem.headline, hint=problem.hint, **problem.facts)
     failed.__cause__ = problem
     return failed
+
+
+def to_facts(problem: DmodError) -> dict[str, Any]:
+    """An error as types that JSON has; `from_facts` makes it again."""
+    return {
+        "kind": type(problem).__name__,
+        "headline": problem.headline,
+        "hint": problem.hint,
+        "facts": {name: str(value) for name, value in problem.facts.items()},
+    }
+
+
+def from_facts(told: Mapping[str, Any]) -> DmodError:
+    """The error that `to_facts` told of; of a kind that is not known here, a `RunError`."""
+    kind = globals().get(str(told.get("kind")))
+    if not (isinstance(kind, type) and issubclass(kind, DmodError)):
+        kind = RunError
+    return _rebuild(kind, str(told["headline"]), str(told.get("hint", "")), dict(told["facts"]))

@@ -1,37 +1,29 @@
-"""What a user holds: a session, and a live handle on each job.
+"""Where a user begins: ``connect()`` gives a `Session`, ``session.run(directory)`` a `Job`.
 
-``connect()`` gives a `Session`; ``session.run(directory)`` starts a run and gives a `Job`
-at once. The job goes on in the background; waiting for it shows nothing and raises what
-went wrong.
+The job goes on in the background, in this process or in a ``dmod serve`` where one runs;
+waiting for it shows nothing and raises what went wrong.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
-import threading
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from dmod.conductor import Conduct, question_of
-from dmod.errors import InputError, SelectionError
-from dmod.job.journal import Journal
-from dmod.job.lifecycle import Goal, State
+from dmod.errors import InputError
+from dmod.handle import Job, JobList
 from dmod.job.request import JobRequest, OutputFormat, instant
+from dmod.schedule.resources import read_memory
+from dmod.service import LocalService
 from dmod.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    import xarray as xr
-
-    from dmod.domain.domain import Domain
-    from dmod.engine.part_run import PartReport
-    from dmod.evaluation.evaluate import Evaluation
-    from dmod.execution.plan import RunPlan
-    from dmod.job.record import Event, Progress
     from dmod.model.findings import Report
 
-__all__ = ["Job", "Session", "connect", "request_of", "run"]
+__all__ = ["Job", "Session", "connect", "request_from", "request_of", "run"]
 
 AnyPath = str | os.PathLike[str]
 
@@ -67,6 +59,8 @@ def request_of(
     workers: int | None = None,
     scheduler: str | None = None,
     units: str = "strict",
+    memory: str | int | None = None,
+    priority: int = 50,
 ) -> JobRequest:
     """A request, from what people write; the parameters are those of `Session.run`."""
     if units not in ("strict", "ngen"):
@@ -86,7 +80,32 @@ def request_of(
         workers=workers,
         scheduler=scheduler,
         units="ngen" if units == "ngen" else "strict",
+        memory_bytes=None if memory is None else read_memory(memory),
+        priority=priority,
     )
+
+
+def request_from(path: AnyPath, **options: Any) -> JobRequest:
+    """A request from a run directory, or from a file that holds one; *options* are those of `Session.run`.
+
+    Raises
+    ------
+    InputError
+        If the file holds no request, or an option makes no sense.
+    """
+    place = Path(path).expanduser()
+    if not place.is_file():
+        return request_of(place, **options)
+    from dmod.conductor.provenance import request_in
+
+    kept, default = request_in(place), JobRequest(Path())
+    given = request_of(kept.directory or Path(), **options)
+    changed = {
+        one.name: getattr(given, one.name)
+        for one in fields(JobRequest)
+        if one.name not in ("directory", "composition") and getattr(given, one.name) != getattr(default, one.name)
+    }
+    return replace(kept, **changed)
 
 
 def _path(text: AnyPath | None) -> Path | None:
@@ -106,11 +125,46 @@ class Session:
     def __init__(self, settings: Settings | None = None) -> None:
         #: What holds where a request says nothing.
         self.settings = read_settings() if settings is None else settings
-        #: Jobs started here, oldest first.
-        self.jobs: list[Job] = []
+        #: Who answers.
+        self.service = LocalService(self.settings)
+        atexit.register(self.close)
 
     def __repr__(self) -> str:
-        return f"Session(this machine, {len(self.jobs)} jobs)"
+        return f"Session(this machine, {len(self.service.jobs())} jobs)"
+
+    def close(self) -> None:
+        """Let go of everything; jobs under way can be taken up by others."""
+        atexit.unregister(self.close)
+        self.service.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def jobs(self) -> JobList:
+        """All jobs of the owner, newest first."""
+        return JobList(Job(self.service, row.id) for row in self.service.jobs())
+
+    def job(self, job: str) -> Job:
+        """The handle of a job by its id, or a beginning of it that is clear.
+
+        Raises
+        ------
+        JobError
+            If there is none.
+        """
+        return Job(self.service, self.service.job(job).id)
+
+    def submit(self, request: JobRequest) -> Job:
+        """Submit a request; returns at once."""
+        return Job(self.service, self.service.submit(request))
+
+    def map(self, requests: Iterable[JobRequest]) -> JobList:
+        """Submit many requests as one array, for sweeps and ensembles."""
+        return JobList(Job(self.service, job) for job in self.service.submit_many(list(requests))[1])
 
     def run(self, directory: AnyPath, **options: Any) -> Job:
         """Run an ngen or NGIAB run directory, just as it is.
@@ -151,10 +205,7 @@ class Session:
         for name in ("scheduler", "workers"):
             if options.get(name) is None:
                 options[name] = getattr(self.settings, name)
-        job = Job(request_of(directory, **options))
-        self.jobs.append(job)
-        job.start()
-        return job
+        return self.submit(request_from(directory, **options))
 
     def check(self, directory: AnyPath, **options: Any) -> Report:
         """Check a run without starting it; the parameters are those of `run`.
@@ -164,201 +215,7 @@ class Session:
         Report
             Everything that was found; ``report.ok`` if a run could start.
         """
+        from dmod.conductor.conduct import question_of
         from dmod.model.check import examine
 
         return examine(question_of(request_of(directory, **options), every_value=True))[1]
-
-
-class Job:
-    """A live handle on one run.
-
-    Parameters
-    ----------
-    request : JobRequest
-        What is asked for.
-    """
-
-    def __init__(self, request: JobRequest) -> None:
-        self.request = request
-        self._conduct = Conduct(request, Journal(request.directory.resolve().name or "run"))
-        self._thread = threading.Thread(target=self._conduct.walk, name="dmod-conductor", daemon=True)
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._thread.start()
-
-    @property
-    def name(self) -> str:
-        """Name of the job: that of its run directory."""
-        return self._conduct.journal.name
-
-    @property
-    def state(self) -> State:
-        """Where it stands."""
-        return self._conduct.journal.state
-
-    @property
-    def progress(self) -> Progress:
-        """How far it is: ``fraction``, ``rate`` and ``remaining_s``."""
-        return self._conduct.journal.status().progress
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """What happened so far."""
-        return self._conduct.journal.events
-
-    @property
-    def report(self) -> Report | None:
-        """What the pre-flight check found; None before it is done."""
-        return self._conduct.report
-
-    @property
-    def plan(self) -> RunPlan | None:
-        """What is run where; None before it is planned. ``print(job.plan)`` shows it."""
-        return self._conduct.plan
-
-    @property
-    def reports(self) -> tuple[PartReport, ...]:
-        """What each task did, and where its time went; empty before all are done."""
-        return self._conduct.reports
-
-    def status(self) -> dict[str, Any]:
-        """Where it stands, in types that JSON has."""
-        found = self._conduct.journal.status().to_dict()
-        if self.plan is not None:
-            case = self.plan.case
-            now_s = case.start_s + 3600 * round(found["fraction"] * (case.steps - 1))
-            found |= {
-                "catchments": len(case.domain.network), "steps": case.steps, "workers": self.plan.sizing.workers,
-                "step": round(found["fraction"] * case.steps),
-                "simulated_time": datetime.fromtimestamp(now_s, tz=UTC).isoformat(),
-            }  # fmt: skip
-        return found | {"output": str(self.request.target)}
-
-    def wait(self, timeout: float | None = None) -> Job:
-        """Wait for the end.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds to wait at most.
-
-        Returns
-        -------
-        Job
-            Itself, complete.
-
-        Raises
-        ------
-        TimeoutError
-            If it has not ended in time; it goes on.
-        DmodError
-            If it failed or was cancelled: what went wrong.
-        """
-        if not self._conduct.journal.wait(timeout):
-            raise TimeoutError(f"job {self.name} is still {self.state} after {timeout:g} s")
-        if self._conduct.problem is not None:
-            raise self._conduct.problem
-        return self
-
-    def cancel(self) -> None:
-        """Have it stop within seconds; what was written stays, marked as partial."""
-        self._conduct.journal.want(Goal.CANCELLED)
-
-    @property
-    def outputs(self) -> xr.Dataset:
-        """The outputs, one lazy dataset; waits for the end."""
-        from dmod.formats.outputs import open_outputs
-
-        self.wait()
-        return open_outputs(self.request.target)
-
-    @property
-    def domain(self) -> Domain:
-        """The catchments that are run; waits for the check."""
-        while self.plan is None and not self._conduct.journal.wait(0.05):
-            continue
-        if self.plan is None:
-            self.wait()
-        assert self.plan is not None
-        return self.plan.case.domain
-
-    def evaluate(
-        self,
-        observations: AnyPath | xr.DataArray,
-        *,
-        gage: str | None = None,
-        nexus: str | None = None,
-        metrics: Sequence[str] = ("kge", "nse", "pbias"),
-        units: str | None = None,
-    ) -> Evaluation:
-        """Compare the flow at a nexus with observations; waits for the end.
-
-        Parameters
-        ----------
-        observations : path or DataArray
-            CSV or NetCDF, or discharge over ``time`` with units.
-        gage : str, optional
-            Gage in the hydrofabric, such as ``01073000``; its nexus is taken.
-        nexus : str, optional
-            Nexus, such as ``nex-27``. May be left out where there is only one gage.
-        metrics : sequence of str
-            Names of metrics.
-        units : str, optional
-            Units of the observations where the file does not say.
-
-        Returns
-        -------
-        Evaluation
-            Scores and pairs.
-
-        Raises
-        ------
-        SelectionError
-            If gage or nexus is not in the domain, or there is no way to tell which is meant.
-        ObservationError
-            If observations cannot be read or paired.
-        """
-        from dmod.evaluation.evaluate import evaluate
-        from dmod.evaluation.observations import read_observations
-
-        place = self._place(gage, nexus)
-        sim = self.outputs["nexus_flow"].sel({"nexus-id": place}).load()
-        if isinstance(observations, (str, os.PathLike)):
-            given, seen = read_observations(Path(observations), units=units), Path(observations).name
-        else:
-            given, seen = observations, "observations" if observations.name is None else str(observations.name)
-        against = f"gage {gage}" if gage is not None else seen
-        return evaluate(sim, given, metrics, name=f"{place} against {against}")
-
-    def _place(self, gage: str | None, nexus: str | None) -> str:
-        """The nexus that is meant."""
-        gages = self.domain.gages
-        if nexus is not None:
-            if nexus not in self.domain.network.nexuses:
-                raise SelectionError(
-                    f"nexus {nexus} is not in the domain",
-                    has=f"{len(self.domain.network.nexuses)} nexuses",
-                    hint="name one of job.outputs['nexus-id']",
-                )
-            return nexus
-        if gage is None and len(gages) == 1:
-            gage = next(iter(gages))
-        if gage is None or gage not in gages:
-            raise SelectionError(
-                "which nexus is meant?" if gage is None else f"gage {gage} is not in the domain",
-                has=", ".join(list(gages)[:8]) or "no gages", hint="pass gage= or nexus=",
-            )  # fmt: skip
-        return gages[gage][1]
-
-    def __repr__(self) -> str:
-        return f"Job({self.name!r}, {self.state}, {self.progress.fraction:.0%})"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        """A card; live where the notebook can, else as things stand."""
-        from dmod.view.widget import live_card
-
-        card = live_card(self)
-        if hasattr(card, "_repr_mimebundle_"):
-            return card._repr_mimebundle_(include=include, exclude=exclude)
-        return {"text/plain": repr(self), "text/html": card._repr_html_()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from dmod.errors import InputError
@@ -17,6 +17,7 @@ from dmod.errors import InputError
 __all__ = ["Settings", "read_settings"]
 
 _FILE = "dmod.toml"
+_TEXTS = ("scheduler", "ledger", "store", "owner", "cluster")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,18 @@ class Settings:
     scheduler: str | None = None
     #: Worker processes, one core each; None for as many as make sense.
     workers: int | None = None
+    #: Cores of this machine to give to jobs; None for all.
+    cores: int | None = None
+    #: Directory of the ledger, the store and what jobs leave behind.
+    home: Path = field(default_factory=lambda: Path("~/.local/share/dmod").expanduser())
+    #: SQLAlchemy URL of the ledger, such as ``postgresql+psycopg://host/dmod``; None for SQLite in *home*.
+    ledger: str | None = None
+    #: URL of the store, such as ``s3://bucket/prefix``; None for a directory in *home*.
+    store: str | None = None
+    #: Who owns what is made here; None for the login name.
+    owner: str | None = None
+    #: ``module:function`` that makes a Dask cluster (dask-jobqueue, dask-gateway, dask-kubernetes); None for our own.
+    cluster: str | None = None
 
 
 def read_settings(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -58,15 +71,22 @@ def read_settings(directory: Path | None = None, environment: Mapping[str, str] 
             raise InputError(
                 f"{_FILE} cannot be read", file=path, reason=problem, hint="correct or remove it"
             ) from None
-    known = [field.name for field in fields(Settings)]
+    known = [one.name for one in fields(Settings)]
     if unknown := sorted(set(given) - set(known)):
         raise InputError(f"{_FILE} has unknown keys", file=path, unknown=", ".join(unknown), known=", ".join(known))
     place = os.environ if environment is None else environment
     given |= {name: place[f"DMOD_{name.upper()}"] for name in known if place.get(f"DMOD_{name.upper()}")}
-    workers = given.get("workers")
-    if workers is not None and not (str(workers).isdigit() and int(str(workers)) > 0):
+    found = Settings(
+        **{name: str(given[name]) for name in _TEXTS if name in given},  # type: ignore[arg-type]
+        **{name: _count(name, given[name]) for name in ("workers", "cores") if name in given},  # type: ignore[arg-type]
+    )
+    return replace(found, home=Path(str(given["home"])).expanduser().absolute()) if "home" in given else found
+
+
+def _count(name: str, text: object) -> int:
+    """A whole number from 1."""
+    if not (str(text).isdigit() and int(str(text)) > 0):
         raise InputError(
-            f"workers is {workers!r}", needed="a whole number from 1", hint=f"correct DMOD_WORKERS or {_FILE}"
+            f"{name} is {text!r}", needed="a whole number from 1", hint=f"correct DMOD_{name.upper()} or {_FILE}"
         )
-    scheduler = given.get("scheduler")
-    return Settings(None if scheduler is None else str(scheduler), None if workers is None else int(str(workers)))
+    return int(str(text))

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+#: Ledger, store and cache of the tests: not those of whoever runs them.
+_home = tempfile.mkdtemp(prefix="dmod-tests-")
+os.environ["DMOD_HOME"] = str(Path(_home) / "home")
+os.environ["DMOD_CACHE"] = str(Path(_home) / "cache")
+#: More than the smallest machine has, so that three workers can be asked for anywhere.
+os.environ["DMOD_CORES"] = "4"
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

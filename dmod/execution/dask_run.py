@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmod.engine.part_run import Part, PartReport, run_part
 from dmod.errors import DmodError, RunError, as_failure
+from dmod.execution.resume import Resume
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Worker
@@ -58,11 +59,21 @@ class DaskRun:
         Where tasks tell their progress.
     stop_flag : Path
         The file that tells them to stop.
+    already : sequence of PartReport
+        Parts that were done before.
     """
 
-    def __init__(self, client: Client, futures: Sequence[Future[Any]], topic: str, stop_flag: Path) -> None:
+    def __init__(
+        self,
+        client: Client,
+        futures: Sequence[Future[Any]],
+        topic: str,
+        stop_flag: Path,
+        already: Sequence[PartReport] = (),
+    ) -> None:
         self._client, self._futures, self._topic, self._stop_flag = client, list(futures), topic, stop_flag
-        self._done: dict[int, int] = {}
+        self._already = tuple(already)
+        self._done: dict[int, int] = {report.index: report.catchment_steps for report in already}
         self._lock = threading.Lock()
         self._looked = self._alive = time.monotonic()
         client.subscribe_topic(topic, self._hear)
@@ -86,16 +97,18 @@ class DaskRun:
         for future, state in zip(self._futures, states, strict=True):
             if state == "error":
                 raise _translated(future.exception())
-            if state in ("cancelled", "lost"):
+            if state == "cancelled":
                 raise RunError("a task was lost", state=state, hint="the cluster was closed or restarted; run again")
+            # ``lost`` is a result that died with its worker: the scheduler has the task done again.
         self._look_for_workers()
-        finished = states.count("finished")
+        before = len(self._already)
+        finished, tasks = states.count("finished") + before, len(states) + before
         with self._lock:
             done = sum(self._done.values())
-        if finished < len(states):
-            return Observation(done, finished, len(states))
-        reports = tuple(self._client.gather(self._futures))
-        return Observation(sum(r.catchment_steps for r in reports), finished, len(states), reports)
+        if finished < tasks:
+            return Observation(done, finished, tasks)
+        reports = sorted([*self._already, *self._client.gather(self._futures)], key=lambda report: report.index)
+        return Observation(sum(r.catchment_steps for r in reports), finished, tasks, tuple(reports))
 
     def _look_for_workers(self) -> None:
         """Fail where there has been no worker for long: nothing would ever happen."""
@@ -128,7 +141,9 @@ class DaskRun:
         self._futures.clear()
 
 
-def launch(client: Client, parts: Sequence[Part], *, name: str, stop_flag: Path) -> DaskRun:
+def launch(
+    client: Client, parts: Sequence[Part], *, name: str, stop_flag: Path, resume: Resume | None = None
+) -> DaskRun:
     """Submit the parts of a run.
 
     Parameters
@@ -141,6 +156,8 @@ def launch(client: Client, parts: Sequence[Part], *, name: str, stop_flag: Path)
         Name of the job, unique on the cluster.
     stop_flag : Path
         The file that tells tasks to stop; every worker must see its directory.
+    resume : Resume, optional
+        Where parts leave their marks; those that have are not run again.
 
     Returns
     -------
@@ -148,11 +165,17 @@ def launch(client: Client, parts: Sequence[Part], *, name: str, stop_flag: Path)
         The tasks, under way.
     """
     topic = f"dmod-progress-{name}"
-    futures = [client.submit(_task, part, topic, key=f"dmod-{name}-{part.index}", pure=False) for part in parts]
-    return DaskRun(client, futures, topic, stop_flag)
+    already = resume.done() if resume is not None else {}
+    marks = resume.folder if resume is not None else None
+    futures = [
+        client.submit(_task, part, topic, marks, key=f"dmod-{name}-{part.index}", pure=False)
+        for part in parts
+        if part.index not in already
+    ]
+    return DaskRun(client, futures, topic, stop_flag, list(already.values()))
 
 
-def _task(part: Part, topic: str) -> PartReport:
+def _task(part: Part, topic: str, marks: Path | None) -> PartReport:
     """One part, on a worker, telling its progress a few times a second."""
     from distributed import get_worker
 
@@ -165,7 +188,17 @@ def _task(part: Part, topic: str) -> PartReport:
             told[0] = now
             worker.log_event(topic, (index, done))
 
-    return run_part(part, tell)
+    try:
+        report = run_part(part, tell)
+    except MemoryError as problem:
+        raise RunError(
+            "a task needs more memory than it was given",
+            task=f"{len(part.ids):,} catchments, {part.steps:,} steps",
+            hint="ask for more --memory, or for fewer --workers",
+        ) from problem
+    if marks is not None:
+        Resume.mark(marks, report)
+    return report
 
 
 def _busy(keys: frozenset[str], dask_worker: Worker) -> bool:

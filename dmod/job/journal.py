@@ -26,7 +26,7 @@ class Journal:
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = self.job = name
         self._lock = threading.Lock()
         self._events: list[Event] = []
         self._goal = Goal.COMPLETE

@@ -17,6 +17,7 @@ class State(StrEnum):
 
     REQUESTED = "requested"
     RESOLVED = "resolved"
+    PREPARED = "prepared"
     PARTITIONED = "partitioned"
     ALLOCATED = "allocated"
     RUNNING = "running"
@@ -54,8 +55,9 @@ class Verb:
 
 #: The order of things. Nothing else decides it.
 LINE: tuple[Verb, ...] = (
-    Verb("check", "model", State.REQUESTED, State.RESOLVED),
-    Verb("partition", "domain", State.RESOLVED, State.PARTITIONED),
+    Verb("resolve", "data", State.REQUESTED, State.RESOLVED),
+    Verb("prepare", "prepare", State.RESOLVED, State.PREPARED),
+    Verb("partition", "domain", State.PREPARED, State.PARTITIONED),
     Verb("allocate", "schedule", State.PARTITIONED, State.ALLOCATED),
     Verb("launch", "execution", State.ALLOCATED, State.RUNNING),
     Verb("monitor", "execution", State.RUNNING, State.FINISHED),
@@ -82,7 +84,7 @@ def step(state: State, goal: Goal) -> Verb | State | None:
     Examples
     --------
     >>> step(State.REQUESTED, Goal.COMPLETE).name
-    'check'
+    'resolve'
     >>> step(State.RUNNING, Goal.CANCELLED)
     <State.CANCELLED: 'cancelled'>
     """

@@ -5,25 +5,45 @@ A `JobRequest` is a value: it can be kept, sent and asked again. Nothing is open
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dmod.errors import InputError
 
-__all__ = ["JobRequest", "OutputFormat", "instant"]
+__all__ = ["Composition", "JobRequest", "OutputFormat", "instant"]
+
+_PARADIGMS = ("single_node", "fill_nodes", "round_robin")
+_LEAST_BYTES = 256 * 10**6
 
 #: How outputs are kept: one NetCDF-4 file, one Zarr store, or ngen's own CSV files.
 OutputFormat = Literal["netcdf", "zarr", "ngen"]
 
 
 @dataclass(frozen=True)
+class Composition:
+    """A run made of parts that are looked for, or derived, rather than of a directory."""
+
+    #: The hydrofabric: name of a dataset, or a path.
+    hydrofabric: str
+    #: The chain of modules, as `dmod.model.formulation.Formulation.to_dict` gives it.
+    formulation: Mapping[str, Any]
+    #: The weather: name of a dataset, or a path; None for whatever fits best.
+    forcing: str | None = None
+    #: Configuration files of the modules: name of a dataset; None to derive them.
+    configs: str | None = None
+
+
+@dataclass(frozen=True)
 class JobRequest:
     """A run, as its owner asks for it."""
 
-    #: An ngen or NGIAB run directory.
-    directory: Path
+    #: An ngen or NGIAB run directory; None for one that is composed.
+    directory: Path | None = None
     #: Parts named by hand, in place of what the directory holds.
     hydrofabric: Path | None = None
     realization: Path | None = None
@@ -45,19 +65,95 @@ class JobRequest:
     scheduler: str | None = None
     #: What to do where units do not convert.
     units: Literal["strict", "ngen"] = "strict"
+    #: Memory that all its workers together may use [bytes]; None for no limit.
+    memory_bytes: int | None = None
+    #: How cores are spread over hosts: ``single_node``, ``fill_nodes`` or ``round_robin``.
+    paradigm: str = "single_node"
+    #: The higher, the sooner it gets cores, in [0, 100].
+    priority: int = 50
+    #: What it is made of, where there is no directory yet.
+    composition: Composition | None = None
 
     def __post_init__(self) -> None:
+        if (self.directory is None) == (self.composition is None):
+            raise InputError(
+                "a run is of a directory, or is composed",
+                has="both" if self.directory is not None else "neither",
+                hint="name a run directory, or a domain with a formulation",
+            )
         if self.workers is not None and self.workers < 1:
             raise InputError(f"a run needs at least one worker, not {self.workers}", hint="leave --workers out")
         if self.output_format not in ("netcdf", "zarr", "ngen"):
             raise InputError(f"there is no output format {self.output_format!r}", has="netcdf, zarr, ngen")
         if self.catchments is not None and not self.catchments:
             raise InputError("no catchment was asked for", hint="name some, or leave --catchments out for all")
+        if self.memory_bytes is not None and self.memory_bytes < _LEAST_BYTES:
+            raise InputError(
+                "a run needs more memory than that", needed="256 MB at least", has=f"{self.memory_bytes:,} bytes"
+            )
+        if self.paradigm not in _PARADIGMS:
+            raise InputError(f"there is no way {self.paradigm!r} to spread a run", has=", ".join(_PARADIGMS))
+        if not 0 <= self.priority <= 100:
+            raise InputError(f"there is no priority {self.priority}", needed="a whole number from 0 to 100")
 
     @property
     def target(self) -> Path:
         """The directory outputs go to."""
-        return self.output if self.output is not None else self.directory / "outputs" / "dmod"
+        if self.output is not None:
+            return self.output
+        if self.directory is None:
+            raise InputError("a composed run has no directory yet", hint="name an output, or wait until it is prepared")
+        return self.directory / "outputs" / "dmod"
+
+    @property
+    def title(self) -> str:
+        """What people call it: the name of its directory, or of its hydrofabric."""
+        if self.directory is not None:
+            return self.directory.resolve().name or "run"
+        assert self.composition is not None
+        return Path(self.composition.hydrofabric).stem
+
+    def to_json(self) -> str:
+        """As JSON, with paths made absolute so that it means the same elsewhere on this machine."""
+        given = {one.name: getattr(self, one.name) for one in fields(self)}
+        plain = {
+            key: str(value.expanduser().absolute()) if isinstance(value, Path) else value
+            for key, value in given.items()
+            if value is not None
+        }
+        if self.composition is not None:
+            plain["composition"] = {one.name: getattr(self.composition, one.name) for one in fields(Composition)}
+        return json.dumps(plain)
+
+    @classmethod
+    def from_json(cls, text: str) -> JobRequest:
+        """A request again.
+
+        Raises
+        ------
+        InputError
+            If the text is no request, or one that contradicts itself.
+        """
+        try:
+            found: JobRequest = _adapter().validate_json(text)
+        except ValueError as problem:
+            listed = problem.errors() if hasattr(problem, "errors") else []
+            wrong = [f"{'.'.join(map(str, one['loc'])) or 'text'}: {one['msg']}" for one in listed]
+            raise InputError(
+                "this is no job request",
+                reason="; ".join(wrong) or str(problem),
+                hint="write one with `dmod submit RUN_DIR --print-request`",
+            ) from problem
+        return found
+
+
+@functools.cache
+def _adapter() -> Any:
+    """What reads requests from JSON; pydantic is imported when one is read."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    JobRequest.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+    return TypeAdapter(JobRequest)
 
 
 def instant(text: str) -> int:

@@ -25,7 +25,7 @@ from dmod.model.realization import ForcingEntry, Formulation, Realization, read_
 if TYPE_CHECKING:
     from dmod.model.coupling import Column
 
-__all__ = ["examine"]
+__all__ = ["domain_of", "examine"]
 
 _STEP_S = 3600
 
@@ -69,13 +69,23 @@ def examine(question: Question) -> tuple[Case | None, Report]:
     return case, report
 
 
+def domain_of(question: Question) -> Domain:
+    """The catchments that a question is about.
+
+    Raises
+    ------
+    InputError
+        If the hydrofabric cannot be read, or does not have them.
+    """
+    domain = Domain.open(question.directory.hydrofabric, question.directory.nexus)
+    return domain if question.catchments is None else domain.select(question.catchments)
+
+
 def _domain(question: Question) -> tuple[Domain | None, list[Finding]]:
     """The catchments asked for, and what is wrong with their network."""
     file = str(question.directory.hydrofabric)
     try:
-        domain = Domain.open(question.directory.hydrofabric, question.directory.nexus)
-        if question.catchments is not None:
-            domain = domain.select(question.catchments)
+        domain = domain_of(question)
     except DmodError as problem:
         return None, [Finding.of(problem, "hydrofabric", file=file)]
     found = [

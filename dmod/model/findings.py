@@ -8,7 +8,8 @@ same of many places are folded into one when a report is shown, never when it is
 from __future__ import annotations
 
 import html
-from collections.abc import Container, Iterable, Sequence
+import json
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -156,6 +157,15 @@ class Report:
             "notes": len(self.notes),
             "findings": rows,
         }
+
+    def to_json(self) -> str:
+        """All of it as JSON."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Report:
+        """The report that `to_dict` told of."""
+        return cls(tuple(Finding(**{**one, "ids": tuple(one["ids"])}) for one in told["findings"]))
 
     def _repr_html_(self) -> str:
         items = []

@@ -33,10 +33,13 @@ class Staging:
     ----------
     target : Path
         What it becomes.
+    job : str
+        The job that makes it; what an earlier conductor of the same job left is taken up.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, job: str = "") -> None:
         self.target = target
+        self.job = job
         #: Where things are made.
         self.path = target.with_name(target.name + ".partial")
 
@@ -66,7 +69,7 @@ class Staging:
         self.release()
 
 
-def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Staging:
+def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str], job: str = "") -> Staging:
     """Make a staging directory for *target*.
 
     Parameters
@@ -77,11 +80,13 @@ def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Stagi
         Whether earlier outputs may be replaced.
     ours : sequence of str
         Names of which one at least is in a directory we may replace.
+    job : str
+        Id of the job; what it left itself when it was stopped is kept, all else is cleared.
 
     Returns
     -------
     Staging
-        Empty, marked as partial.
+        Marked as partial; empty, but for what the same job left.
 
     Raises
     ------
@@ -89,7 +94,7 @@ def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Stagi
         If the target is in use, not empty, not ours, or cannot be made.
     """
     check_target(target, overwrite=overwrite, ours=ours)
-    staging = Staging(target)
+    staging = Staging(target, job)
     with _turn:
         _make(staging)
         _open.add(staging.path.resolve())
@@ -98,12 +103,15 @@ def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str]) -> Stagi
 
 def _make(staging: Staging) -> None:
     """Make the directory and mark it; what an earlier run left goes."""
-    _clear(staging.path)
+    _clear(staging.path, staging.job)
     try:
-        staging.path.mkdir(parents=True)
-        (staging.path / _OWNER).write_text(
-            f"{socket.gethostname()} {os.getpid()}\nA run writes here, or was stopped. Not complete; may be removed.\n"
+        staging.path.mkdir(parents=True, exist_ok=True)
+        beside = staging.path / f".{_OWNER}.{os.getpid()}"
+        beside.write_text(
+            f"{socket.gethostname()} {os.getpid()}\njob {staging.job}\n"
+            "A run writes here, or was stopped. Not complete; may be removed.\n"
         )
+        beside.replace(staging.path / _OWNER)
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             shutil.rmtree(staging.path, ignore_errors=True)
@@ -146,8 +154,8 @@ def check_target(target: Path, *, overwrite: bool, ours: Sequence[str]) -> None:
         )
 
 
-def _clear(partial: Path) -> None:
-    """Remove what an earlier run left, unless that run is still at it."""
+def _clear(partial: Path, job: str) -> None:
+    """Remove what an earlier run left, unless that run is still at it, or is the same job."""
     if not partial.exists():
         return
     owner = partial / _OWNER
@@ -157,7 +165,10 @@ def _clear(partial: Path) -> None:
             path=partial,
             hint="move it, or choose another --output",
         )
-    host, _, pid = owner.read_text().split("\n", 1)[0].partition(" ")
+    first, _, rest = owner.read_text().partition("\n")
+    if job and rest.startswith(f"job {job}\n") and partial.resolve() not in _open:
+        return  # whoever conducted it lost its lease, or this would not be asked
+    host, _, pid = first.partition(" ")
     here = host == socket.gethostname() and pid.isdigit() and _alive(int(pid))
     if here or partial.resolve() in _open:
         raise OutputError(

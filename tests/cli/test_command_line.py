@@ -214,9 +214,9 @@ def test_part_of_the_domain_and_of_the_time(dmod, run, tmp_path):
         (["--catchments", "kitten"], ["kitten", "not in the domain"]),
         (["--catchments", " , "], ["no catchment was asked for"]),
         (["--units", "furlongs"], ["no units policy 'furlongs'", "strict, ngen"]),
-        (["--realization", "no.json"], ["there is no realization no.json"]),
-        (["--hydrofabric", "no.gpkg"], ["there is no hydrofabric no.gpkg"]),
-        (["--forcing", "no.nc"], ["there is no forcing no.nc"]),
+        (["--realization", "no.json"], ["there is no realization ", "no.json"]),
+        (["--hydrofabric", "no.gpkg"], ["there is no hydrofabric ", "no.gpkg"]),
+        (["--forcing", "no.nc"], ["there is no forcing ", "no.nc"]),
     ],
     ids=lambda value: " ".join(value) if "--" in value[0] else "",
 )

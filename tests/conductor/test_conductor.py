@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from dmod.conductor import Conduct
+from dmod.conductor.conduct import Conduct
 from dmod.errors import Cancelled, DmodError, RunError
 from dmod.execution.cluster import open_cluster
 from dmod.job.journal import Journal
@@ -84,7 +84,7 @@ def test_a_cluster_that_will_not_close_changes_nothing_about_how_a_run_ended(
             yield client
         raise TimeoutError("the cluster will not close")
 
-    monkeypatch.setattr("dmod.conductor.open_cluster", sticky)
+    monkeypatch.setattr("dmod.conductor.conduct.open_cluster", sticky)
     if walk_fails:
         monkeypatch.setattr(conduct, "_monitor", _broken)
     conduct.walk()
@@ -96,7 +96,7 @@ def test_a_fault_while_workers_are_started_early_ends_the_job_too(conduct, monke
     def unreadable(_request):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("dmod.conductor._looks_large", unreadable)
+    monkeypatch.setattr("dmod.conductor.conduct._looks_large", unreadable)
     conduct.walk()
     assert conduct.journal.state == "failed"
 
@@ -111,7 +111,7 @@ def test_cores_are_given_back_before_anybody_hears_that_the_run_is_complete(cond
             yield client
         order.append("closed")
 
-    monkeypatch.setattr("dmod.conductor.open_cluster", watched)
+    monkeypatch.setattr("dmod.conductor.conduct.open_cluster", watched)
     monkeypatch.setattr(
         conduct.journal, "append", lambda state, *a, **k: (order.append(str(state)), append(state, *a, **k))
     )
@@ -121,7 +121,7 @@ def test_cores_are_given_back_before_anybody_hears_that_the_run_is_complete(cond
 
 def test_every_part_reports_what_it_did(basin, tmp_path):
     job = Session().run(basin.directory, output=tmp_path / "out").wait(60)
-    reports = job._conduct.reports
+    reports = job.reports
     assert [report.index for report in reports] == list(range(len(job.plan.pieces)))
     assert sum(report.catchment_steps for report in reports) == 6 * 48
     assert all(min(report.read_s, report.compute_s, report.write_s) >= 0 for report in reports)

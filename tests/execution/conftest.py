@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import h5py
@@ -19,6 +19,7 @@ import pytest
 from dmod.errors import DmodError
 from dmod.prepare.basin import Basin, make_basin
 from dmod.session import Job, Session
+from dmod.settings import read_settings
 
 Values = dict[str, bytes]
 
@@ -38,17 +39,18 @@ def large(tmp_path_factory) -> Basin:
 @pytest.fixture
 def start(tmp_path) -> Iterator[Callable[..., Job]]:
     """Start jobs whose outputs go to ``tmp_path / "out"``; none goes on when the test is over."""
-    session = Session()
+    session = Session(replace(read_settings(), home=tmp_path / "home"))
 
     def begin(basin: Basin, **options: object) -> Job:
         return session.run(basin.directory, **{"output": tmp_path / "out", **options})
 
     yield begin
-    for job in session.jobs:
-        job.cancel()
-    for job in session.jobs:
+    jobs = session.jobs
+    jobs.cancel()
+    for job in jobs:
         with contextlib.suppress(DmodError):
             job.wait(60)
+    session.close()
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ FINAL = {State.COMPLETE, State.FAILED, State.CANCELLED}
 
 
 def test_the_line_is_one_unbroken_way_from_requested_to_complete():
-    assert [verb.name for verb in LINE] == ["check", "partition", "allocate", "launch", "monitor", "publish"]
+    assert [verb.name for verb in LINE] == [
+        "resolve", "prepare", "partition", "allocate", "launch", "monitor", "publish",
+    ]  # fmt: skip
     assert LINE[0].before is State.REQUESTED
     assert LINE[-1].after is State.COMPLETE
     assert all(one.after is two.before for one, two in pairwise(LINE))
@@ -23,7 +25,9 @@ def test_walking_to_the_end_meets_every_state_but_the_two_bad_ends():
     while isinstance(verb := step(state, Goal.COMPLETE), Verb):
         state = after(verb)
         met.append(state)
-    assert met == ["requested", "resolved", "partitioned", "allocated", "running", "finished", "complete"]
+    assert met == [
+        "requested", "resolved", "prepared", "partitioned", "allocated", "running", "finished", "complete",
+    ]  # fmt: skip
     assert set(State) - set(met) == {State.FAILED, State.CANCELLED}
 
 

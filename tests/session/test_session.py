@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from dmod.formats.outputs import open_outputs
 from dmod.job.lifecycle import LINE
 from dmod.model.findings import Report
 from dmod.prepare.basin import make_basin
-from dmod.session import Job, Session, connect, request_of
+from dmod.service import LocalService
+from dmod.session import Job, Session, request_of
+from dmod.settings import read_settings
 
-STATES = ["resolved", "partitioned", "allocated", "running", "finished", "complete"]
+STATES = ["resolved", "prepared", "partitioned", "allocated", "running", "finished", "complete"]
 
 
 @pytest.fixture(scope="module")
@@ -43,22 +46,27 @@ def test_run_is_connect_and_run(basin, target):
     job = dmod.run(basin.directory, output=target)
     assert isinstance(job, Job)
     assert job.wait(60) is job
-    assert repr(job) == "Job('run', complete, 100%)"
+    assert repr(job) == f"Job({job.id!r}, complete, 100%)"
+    assert job.id.startswith("run-")
 
 
 def test_a_session_knows_its_jobs(basin, tmp_path):
-    session = connect()
-    assert repr(session) == "Session(this machine, 0 jobs)"
-    one = session.run(basin.directory, output=tmp_path / "one")
-    two = session.run(basin.directory, output=tmp_path / "two")
-    assert session.jobs == [one, two]
-    assert [job.wait(60).state for job in session.jobs] == ["complete", "complete"]
+    with Session(replace(read_settings(), home=tmp_path / "home")) as session:
+        assert repr(session) == "Session(this machine, 0 jobs)"
+        one = session.run(basin.directory, output=tmp_path / "one")
+        two = session.run(basin.directory, output=tmp_path / "two")
+        assert session.jobs == [two, one]
+        assert [job.wait(60).state for job in session.jobs] == ["complete", "complete"]
+        assert session.job(one.id) == one
+        assert session.jobs.wait(1) == [two, one]
+        assert "complete" in repr(session.jobs)
+        assert session.jobs._repr_html_().count("<tr>") == 3
 
 
 def test_a_job_walks_the_line_in_order(complete):
-    assert [event.state for event in complete.events] == STATES
-    assert [event.facts["verb"] for event in complete.events] == [verb.name for verb in LINE]
-    assert [event.number for event in complete.events] == list(range(6))
+    assert [event.state for event in complete.events] == ["requested", *STATES]
+    assert [event.facts["verb"] for event in complete.events[1:]] == [verb.name for verb in LINE]
+    assert [event.number for event in complete.events] == list(range(8))
     assert all(event.message for event in complete.events)
     times = [event.time_s for event in complete.events]
     assert times == sorted(times)
@@ -78,12 +86,13 @@ def test_the_status_of_a_complete_job_is_json_and_complete(complete, basin):
 
 
 def test_a_job_can_be_asked_anything_before_it_has_begun(basin, target):
-    job = Job(request_of(basin.directory, output=target))
-    assert repr(job) == "Job('run', requested, 0%)"
-    assert (job.report, job.plan, job.events) == (None, None, ())
+    service = LocalService(read_settings())
+    job = Job(service, service.submit(request_of(basin.directory, output=target), attend=False))
+    assert repr(job) == f"Job({job.id!r}, requested, 0%)"
+    assert (job.report, job.plan, [event.message for event in job.events]) == (None, None, ["requested"])
     assert job.status()["state"] == "requested"
-    with pytest.raises(TimeoutError, match=r"job run is still requested after 0\.01 s"):
-        job.wait(0.01)
+    with pytest.raises(TimeoutError, match=rf"job {job.id} is still requested after 0 s"):
+        job.wait(0)
     assert "text/html" in job._repr_mimebundle_()
 
 
@@ -199,8 +208,8 @@ def test_parts_may_be_named_by_hand(complete, basin, target, tmp_path):
         pytest.param({"catchments": " , "}, "no catchment was asked for", id="catchments"),
     ],
 )
-def test_options_that_make_no_sense_are_refused_before_there_is_a_job(basin, options, said):
-    session = Session()
+def test_options_that_make_no_sense_are_refused_before_there_is_a_job(basin, tmp_path, options, said):
+    session = Session(replace(read_settings(), home=tmp_path / "home"))
     with pytest.raises(InputError, match=said):
         session.run(basin.directory, **options)
     assert session.jobs == []
@@ -238,7 +247,7 @@ def test_a_run_that_the_check_refuses_shows_what_the_check_found(basin, tmp_path
         job.wait(60)
     assert caught.value.report is job.report
     assert not job.report.ok
-    assert (job.state, len(job.events)) == ("failed", 1)
+    assert [event.state for event in job.events] == ["requested", "resolved", "failed"]
     assert not (broken / "outputs" / "dmod").exists()
     assert not (broken / "outputs" / "dmod.partial").exists()
 
@@ -262,7 +271,7 @@ def test_a_card_shows_how_things_stand_and_escapes_the_name(basin, tmp_path):
     shutil.copytree(basin.directory, named)
     job = Session().run(named).wait(60)
     bundle = job._repr_mimebundle_()
-    assert bundle["text/plain"] == "Job('<b>mad & river', complete, 100%)"
+    assert bundle["text/plain"] == f"Job({job.id!r}, complete, 100%)"
     assert "&lt;b&gt;mad &amp; river" in bundle["text/html"]
     assert "<b>" not in bundle["text/html"]
     assert "complete" in bundle["text/html"]

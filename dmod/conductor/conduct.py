@@ -1,35 +1,33 @@
 """Takes one job along its line, one verb at a time.
 
 The table in `dmod.job.lifecycle` decides what is next; the functions here do it, and write
-what happened into the job's journal. Nothing else changes a job's state.
+what happened into the job's journal. Nothing else changes a job's state. A job that lost
+its conductor is taken up where it stood: what was made in memory is made again, what was
+written to disk is found again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
-import platform
-import shlex
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmod.errors import Cancelled, CheckError, DmodError, RunError, as_failure
+from dmod.conductor.provenance import PROVENANCE, provenance_of, published_job
+from dmod.errors import Cancelled, CheckError, DmodError, LostLease, RunError, as_failure, to_facts
 from dmod.execution.cluster import open_cluster
 from dmod.execution.dask_run import DaskRun, launch
 from dmod.execution.plan import RunPlan, parts_of, plan_run, variables_of
+from dmod.execution.resume import Resume
 from dmod.formats import run_output
 from dmod.job.journal import Journal
-from dmod.job.lifecycle import Goal, State, Verb, after, step
+from dmod.job.lifecycle import LINE, Goal, State, Verb, after, step
 from dmod.job.record import Progress
 from dmod.job.request import JobRequest
 from dmod.model.case import Case, Question
@@ -37,7 +35,6 @@ from dmod.model.check import examine
 from dmod.model.findings import Report
 from dmod.model.run_directory import find_run_directory
 from dmod.schedule.sizing import Sizing, size_run
-from dmod.store.digest import digest, digest_many
 from dmod.store.staging import Staging, check_target, open_staging
 
 if TYPE_CHECKING:
@@ -69,6 +66,7 @@ def question_of(request: JobRequest, *, every_value: bool) -> Question:
     InputError
         If parts of the run cannot be found.
     """
+    assert request.directory is not None, "a composed run is prepared first"
     directory = find_run_directory(
         request.directory,
         hydrofabric=request.hydrofabric,
@@ -102,6 +100,11 @@ class Conduct:
     plan: RunPlan | None = None
     #: What tasks reported.
     reports: tuple[PartReport, ...] = ()
+    #: How clusters are opened; replaced where several jobs share one.
+    clusters: Callable[[Sizing, str | None, Path], contextlib.AbstractContextManager[Any]] | None = None
+    #: Told when cores are let go of.
+    released: Callable[[], None] = lambda: None
+    _question: Question | None = None
     _case: Case | None = None
     _sizing: Sizing | None = None
     _staging: Staging | None = None
@@ -110,35 +113,74 @@ class Conduct:
     _client: Any = None
     _early: Future[Any] | None = None
     _began_s: float = 0.0
+    #: What goes with the next event, for programs.
+    _facts: dict[str, Any] = field(default_factory=dict)
     _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-    def walk(self) -> None:
-        """Take the job to its end. Never raises: how it ended is in the journal and in `problem`."""
+    def walk(self, until: State | None = None) -> None:
+        """Take the job along its line; never raises.
+
+        Parameters
+        ----------
+        until : State, optional
+            Where to stop; the end otherwise. How it ended is in the journal and in `problem`.
+        """
         verbs: dict[str, Callable[[], str]] = {
-            "check": self._check, "partition": self._partition, "allocate": self._allocate,
-            "launch": self._launch, "monitor": self._monitor, "publish": self._publish,
+            "resolve": self._resolve, "prepare": self._prepare, "partition": self._partition,
+            "allocate": self._allocate, "launch": self._launch, "monitor": self._monitor, "publish": self._publish,
         }  # fmt: skip
-        try:
-            self._start_workers_early()
+        with self._ending():
+            if until is None:
+                self._start_workers_early()
             while (following := step(self.journal.state, self.journal.goal)) is not None:
                 if isinstance(following, State):
                     raise Cancelled("the run was cancelled")
+                if following.before is until:
+                    return
                 message = verbs[following.name]()
                 self._to(after(following), message, following)
+
+    def take_up(self) -> None:
+        """Bring back what an earlier conductor of this job had in memory; never raises.
+
+        The job goes on from where it stood, or, where cores were held, from before it got them.
+        """
+        with self._ending():
+            state = self.journal.state
+            if state.is_final:
+                return
+            if published_job(self.request.target) == self.journal.job:
+                self.journal.append(State.COMPLETE, f"outputs in {self.request.target}", verb="publish")
+                return
+            held = state in (State.ALLOCATED, State.RUNNING, State.FINISHED)
+            for verb in LINE:
+                if verb.before is (State.PARTITIONED if held else state):
+                    break
+                {"resolve": self._resolve, "prepare": self._prepare, "partition": self._partition}[verb.name]()
+            if held:
+                self.journal.append(State.PARTITIONED, "its conductor was lost; it waits for cores again")
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Whatever goes wrong inside ends the job, is said once, and gives back what was held."""
+        try:
+            yield
+        except LostLease as problem:
+            self.abandon(problem)
         except DmodError as problem:
             started = self.journal.state in (State.ALLOCATED, State.RUNNING, State.FINISHED)
             self._end(as_failure(problem) if started else problem)
         except OSError as problem:
             failed = RunError(
                 "files cannot be read or written",
-                file=problem.filename or self.request.target,
+                file=problem.filename or self.request.title,
                 reason=problem.strerror or str(problem),
                 hint="look at the disk and its permissions, then run again",
             )
             failed.__cause__ = problem
             self._end(failed)
         except Exception as problem:  # the one broad catch of a tick: a fault of ours must not look like success
-            log.exception("job %s failed", self.journal.name)
+            log.exception("job %s failed", self.journal.job)
             failed = RunError(
                 f"dmod failed while it was {self.journal.state}",
                 reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
@@ -147,7 +189,29 @@ class Conduct:
             failed.__cause__ = problem
             self._end(failed)
         finally:
-            self._give_back()
+            if self.problem is not None or self.journal.state.is_final:
+                self._give_back()
+
+    def refuse(self, problem: DmodError) -> None:
+        """End the job before it has begun: it can never have what it asks for."""
+        with self._ending():
+            raise problem
+
+    def abandon(self, problem: DmodError) -> None:
+        """Let go of the job without a word: somebody else has it, and what was made is theirs."""
+        self.problem = problem
+        log.warning("job %s is conducted elsewhere now", self.journal.job)
+        if self._run is not None:
+            with contextlib.suppress(Exception):
+                self._run.stop()
+        if self._staging is not None:
+            self._staging.release()
+        self._give_back()
+
+    @property
+    def cores(self) -> int:
+        """Cores it needs, once it is partitioned."""
+        return self._sizing.workers if self._sizing is not None else 1
 
     def _start_workers_early(self) -> None:
         """Have workers start while the check is at it, where they will surely be wanted."""
@@ -159,24 +223,31 @@ class Conduct:
             return
         sizing = Sizing(workers, workers, processes=True)
         starter = ThreadPoolExecutor(1, thread_name_prefix="dmod-workers")
-        self._early = starter.submit(lambda: self._held.enter_context(open_cluster(sizing, None, request.target)))
+        self._early = starter.submit(lambda: self._held.enter_context(self._open(sizing, request.target)))
         starter.shutdown(wait=False)
+
+    def _open(self, sizing: Sizing, shared: Path) -> contextlib.AbstractContextManager[Any]:
+        """A cluster, shared with other jobs where it may be."""
+        return (self.clusters or open_cluster)(sizing, self.request.scheduler, shared)
 
     def _give_back(self) -> None:
         """Let go of workers, also of those still starting."""
         if self._early is not None:
             with contextlib.suppress(Exception):
                 self._early.result()
+        self.released()
         try:
             self._held.close()
         except Exception:  # a cluster may be slow to close, or gone; how the run ended does not depend on it
-            log.info("the cluster of job %s did not close well", self.journal.name, exc_info=True)
+            log.info("the cluster of job %s did not close well", self.journal.job, exc_info=True)
 
     def _to(self, state: State, message: str, verb: Verb) -> None:
         if state is State.COMPLETE:
             # Cores are given back before anybody hears that the run is complete.
             self._give_back()
-        self.journal.append(state, message, verb=verb.name)
+        log.info("%s: %s", state, message)
+        self.journal.append(state, message, verb=verb.name, **self._facts)
+        self._facts = {}
 
     def _end(self, problem: DmodError) -> None:
         """Stop what runs, keep or remove what was made, and say how it ended."""
@@ -186,7 +257,7 @@ class Conduct:
             with contextlib.suppress(Exception):
                 self._run.stop()
         self._give_back()
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] = {"problem": to_facts(problem)}
         if self._staging is not None:
             if stopped and self._staging.path.exists():
                 facts["partial"] = str(self._staging.path)
@@ -196,6 +267,7 @@ class Conduct:
         following = step(self.journal.state, Goal.COMPLETE)
         verb = following if isinstance(following, Verb) else None
         state = State.CANCELLED if stopped or verb is None else after(verb, failed=True)
+        log.info("%s: %s", state, problem)
         self.journal.append(
             state,
             problem.headline
@@ -204,9 +276,15 @@ class Conduct:
             **facts,
         )
 
-    def _check(self) -> str:
+    def _resolve(self) -> str:
         check_target(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
-        case, self.report = examine(question_of(self.request, every_value=False))
+        self._question = question_of(self.request, every_value=False)
+        self._facts["output"] = str(self.request.target)
+        return f"a run of {self._question.directory.root}"
+
+    def _prepare(self) -> str:
+        assert self._question is not None
+        case, self.report = examine(self._question)
         if case is None:
             raise CheckError(self.report)
         self._case = case
@@ -221,17 +299,24 @@ class Conduct:
         )  # fmt: skip
         self.plan = plan_run(case, self._sizing, self.request.target, scheduler=self.request.scheduler)
         self.journal.report(Progress(0, case.catchment_steps))
+        self._facts |= {
+            "catchments": len(case.domain.network), "steps": case.steps, "start_s": case.start_s,
+            "workers": self._sizing.workers,
+        }  # fmt: skip
         return f"{len(self.plan.pieces):,} part{'s' if len(self.plan.pieces) != 1 else ''}"
 
     def _allocate(self) -> str:
         assert self.plan is not None
         assert self._sizing is not None
-        self._staging = open_staging(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
+        self._staging = open_staging(
+            self.request.target, overwrite=self.request.overwrite, ours=_OURS, job=self.journal.job
+        )
+        for flag in self._staging.path.glob("STOP*"):
+            flag.unlink(missing_ok=True)
         if self._early is not None:
             self._client = self._early.result()
         else:
-            cluster = open_cluster(self._sizing, self.request.scheduler, self._staging.path)
-            self._client = self._held.enter_context(cluster)
+            self._client = self._held.enter_context(self._open(self._sizing, self._staging.path))
         # Workers of our own still starting count too: tasks go to each as it comes.
         workers = sum(self._client.ncores().values()) if self.request.scheduler else self._sizing.workers
         return f"{workers} core{'s' if workers != 1 else ''} on {self.request.scheduler or 'this machine'}"
@@ -240,16 +325,24 @@ class Conduct:
         assert self.plan is not None
         assert self._staging is not None
         case, network = self.plan.case, self.plan.case.domain.network
-        self._layout = run_output.create(
-            self._staging.path / "run.nc", catchments=network.catchments, nexuses=network.nexuses,
-            start_s=case.start_s, step_s=_STEP_S, steps=case.steps, variables=variables_of(case),
-            attributes=self._provenance(),
-        )  # fmt: skip
-        flag = self._staging.path / "STOP"
+        variables, provenance = variables_of(case), self._provenance()
+        resume = Resume(self._staging.path)
+        fingerprint = Resume.fingerprint(self.plan, variables, provenance)
+        self._layout = resume.found(fingerprint)
+        if self._layout is None:
+            self._layout = run_output.create(
+                self._staging.path / "run.nc", catchments=network.catchments, nexuses=network.nexuses,
+                start_s=case.start_s, step_s=_STEP_S, steps=case.steps, variables=variables,
+                attributes=provenance,
+            )  # fmt: skip
+            resume.begin(fingerprint, self._layout)
+        name = f"{self.journal.job}-{os.getpid()}-{time.time_ns() % 10**9}"
+        flag = self._staging.path / f"STOP-{name}"
         self._began_s = time.monotonic()
-        name = f"{self.journal.name}-{os.getpid()}-{time.time_ns() % 10**9}"
-        self._run = launch(self._client, parts_of(self.plan, self._layout, flag), name=name, stop_flag=flag)
-        return f"{len(self.plan.pieces):,} tasks submitted"
+        parts = parts_of(self.plan, self._layout, flag)
+        self._run = launch(self._client, parts, name=name, stop_flag=flag, resume=resume)
+        count, again = len(parts), len(resume.done())
+        return f"{count - again:,} tasks submitted" + (f", {again:,} were done before" if again else "")
 
     def _monitor(self) -> str:
         assert self._run is not None
@@ -270,10 +363,11 @@ class Conduct:
         assert self._staging is not None
         assert self._layout is not None
         made = self._staging.path / "run.nc"
+        Resume(self._staging.path).clear()
         run_output.seal(self._layout, made)
         if self.request.output_format != "netcdf":
             self._convert(made)
-        (self._staging.path / "provenance.json").write_text(json.dumps(self._provenance(), indent=1) + "\n")
+        (self._staging.path / PROVENANCE).write_text(json.dumps(self._provenance(), indent=1) + "\n")
         self._staging.publish()
         return f"outputs in {self.request.target}"
 
@@ -302,7 +396,7 @@ class Conduct:
         """What the run was made from and by; made once, since files may change later."""
         if not hasattr(self, "_made_from"):
             assert self.plan is not None
-            self._made_from = _provenance(self.plan, self.request)
+            self._made_from = provenance_of(self.plan, self.request, self.journal.job)
         return self._made_from
 
 
@@ -313,6 +407,8 @@ def _cores() -> int:
 
 def _looks_large(request: JobRequest) -> bool:
     """Whether the forcing beside a run is so large that worker processes will surely be wanted."""
+    if request.directory is None:
+        return False
     folder = request.directory / "forcings"
     files = [request.forcing] if request.forcing is not None else folder.glob("*.nc") if folder.is_dir() else []
     whole = request.catchments is None and request.start_s is None and request.end_s is None
@@ -322,33 +418,3 @@ def _looks_large(request: JobRequest) -> bool:
 def _grouping(text: str) -> Any:
     """The realization's grouping as the writer names it."""
     return "per_formulation" if text == "per_formulation" else "per_feature"
-
-
-def _provenance(plan: RunPlan, request: JobRequest) -> dict[str, str]:
-    """Attributes that say what a run was made from."""
-    case = plan.case
-    directory = case.directory
-    forcing = [ref.path for ref in case.sources if ref.path.is_file()]
-    now = datetime.now(tz=UTC)
-    return {
-        "title": f"NextGen run of {case.domain.name}",
-        "source": "; ".join(sorted({" + ".join(s.spec.title for s in g.chain.stages) for g in case.groups})),
-        "history": f"{now:%Y-%m-%dT%H:%M:%SZ} {shlex.join(sys.argv[:1] and [Path(sys.argv[0]).name, *sys.argv[1:]])}",
-        "date_created": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "dmod_version": version("dmod"),
-        "python_version": platform.python_version(),
-        "numba_version": version("numba"),
-        "numpy_version": version("numpy"),
-        "dask_version": version("dask"),
-        "run_directory": str(directory.root),
-        "hydrofabric": f"{directory.hydrofabric.name} ({case.domain.hydrofabric.version})",
-        "hydrofabric_digest": digest(directory.hydrofabric),
-        "realization": directory.realization.name,
-        "realization_digest": digest(directory.realization),
-        "config_digest": "sha256:" + hashlib.sha256("".join(case.config_digests).encode()).hexdigest(),
-        "forcing": ", ".join(sorted({ref.path.name for ref in case.sources})[:5]),
-        "forcing_digest": digest_many(forcing),
-        "units_policy": request.units,
-        "routing": "not routed"
-        + (f"; {case.realization.routing_config} recorded" if case.realization.routing_config else ""),
-    }

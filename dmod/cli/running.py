@@ -1,40 +1,27 @@
-"""The command line: ``dmod demo | run | check | doctor``.
-
-Each command is a thin call of the library. Exit codes: 0 done, 1 the run failed or was
-stopped, 2 the input was wrong. What people read goes to the terminal, errors to standard
-error; with ``--json`` standard output holds one JSON object and nothing else.
-"""
+"""Commands that run things: ``dmod run | check | demo | doctor``."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dmod.errors import CheckError, DmodError, RunError
+from dmod.cli.answer import Json, Quiet, answer, app
+from dmod.errors import DmodError, RunError
 
 if TYPE_CHECKING:
     from dmod.session import Job
 
-__all__ = ["app", "main"]
+__all__ = ["check", "demo", "doctor", "run"]
 
 _STOP_S = 30
 
-app = typer.Typer(
-    help="Run NextGen models: check a run directory, run it, see how good it is.",
-    no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-)  # fmt: skip
-
 RunDir = Annotated[Path, typer.Argument(help="Run directory: config/, forcings/, outputs/.", show_default=False)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Hydrofabric = Annotated[Path | None, typer.Option(help="GeoPackage, or GeoJSON of the catchments.")]
 Realization = Annotated[Path | None, typer.Option(help="The realization.json.")]
 Forcing = Annotated[Path | None, typer.Option(help="NetCDF file, CSV file, or directory of CSV files.")]
@@ -42,29 +29,6 @@ Catchments = Annotated[str | None, typer.Option(help="Ids, separated by commas; 
 Start = Annotated[str | None, typer.Option(help="First instant, UTC: '2015-12-01 00:00:00'.")]
 End = Annotated[str | None, typer.Option(help="Start of the last step, UTC.")]
 Units = Annotated[str, typer.Option(help="strict, or ngen to pass what does not convert.")]
-
-
-def main() -> None:
-    """Run the command line; the entry point of the ``dmod`` script."""
-    # Dask leaves futures behind that nobody asks for when a cluster closes; asyncio would tell of them.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    app()
-
-
-def _version(wanted: bool) -> None:
-    """Print the version and end."""
-    if wanted:
-        from dmod import __version__
-
-        typer.echo(f"dmod {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _top(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
-) -> None:
-    """Run NextGen models: check a run directory, run it, see how good it is."""
 
 
 @app.command()
@@ -100,7 +64,7 @@ def run(
             _tell_run(job)
         return job.status()
 
-    _answer(act, as_json=as_json)
+    answer(act, as_json=as_json)
 
 
 @app.command()
@@ -133,7 +97,7 @@ def check(
             raise typer.Exit(2)
         return report.to_dict()
 
-    _answer(act, as_json=as_json)
+    answer(act, as_json=as_json)
 
 
 @app.command()
@@ -162,7 +126,7 @@ def demo(
         say(made.summary())
         return made.to_dict()
 
-    _answer(act, as_json=as_json)
+    answer(act, as_json=as_json)
 
 
 @app.command()
@@ -183,36 +147,7 @@ def doctor(quiet: Quiet = False, as_json: Json = False) -> None:
             raise typer.Exit(1)
         return found.to_dict()
 
-    _answer(act, as_json=as_json)
-
-
-def _answer(act: Callable[[], dict[str, Any]], *, as_json: bool) -> None:
-    """Do something and end with an honest exit code."""
-    try:
-        answer = act()
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
-        raise typer.Exit(1) from None
-    except DmodError as problem:
-        if as_json:
-            facts = {key: str(value) for key, value in problem.facts.items()}
-            more = problem.report.to_dict() if isinstance(problem, CheckError) else {}
-            typer.echo(
-                json.dumps(
-                    {
-                        "error": type(problem).__name__,
-                        "message": problem.headline,
-                        "hint": problem.hint,
-                        "facts": facts,
-                        **more,
-                    }
-                )
-            )
-        else:
-            typer.echo(f"{problem}" if isinstance(problem, CheckError) else f"error: {problem}", err=True)
-        raise typer.Exit(problem.exit_code) from None
-    if as_json:
-        typer.echo(json.dumps(answer))
+    answer(act, as_json=as_json)
 
 
 def _watch(job: Job, *, show: bool) -> None:
@@ -269,6 +204,6 @@ def _tell_run(job: Job) -> None:
         typer.echo(str(job.report), err=True)
     seen = job.progress
     typer.echo(f"{seen.total:,} catchment-steps in {seen.elapsed_s:.1f} s ({seen.rate:,.0f} per second)")
-    target = job.request.target
+    target = job.target
     typer.echo(f"outputs  {target}")
     typer.echo(f"next     python -c \"import dmod; print(dmod.open_outputs('{target}'))\"")

@@ -1,0 +1,1 @@
+"""Taking jobs along the line, each under a lease."""

@@ -1,0 +1,102 @@
+"""What of a run is done already, kept beside its outputs while they are made.
+
+A run that lost its conductor, or was stopped, is taken up again: the file is laid out
+still, and parts that left their mark are not computed a second time. It is only taken up
+if it is the same run, told by a fingerprint of everything that decides what is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dmod.engine.part_run import PartReport
+from dmod.execution.plan import RunPlan
+from dmod.formats.run_output import Layout
+
+__all__ = ["Resume"]
+
+_FOLDER = "RESUME"
+_LAYOUT = "layout.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Marks of one run in its staging directory."""
+
+    #: Where outputs are made.
+    staging: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the marks are; every worker sees it."""
+        return self.staging / _FOLDER
+
+    def found(self, fingerprint: str) -> Layout | None:
+        """The layout of the same run, if it was begun here; otherwise everything there is cleared away."""
+        try:
+            kept = json.loads((self.folder / _LAYOUT).read_text(encoding="utf-8"))
+            layout = Layout(Path(kept["path"]), int(kept["steps"]), kept["offsets"])
+            if kept["fingerprint"] == fingerprint and layout.path.stat().st_size == kept["size"]:
+                return layout
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # never begun, or cut off while it was: it begins anew
+        self.clear()
+        return None
+
+    def begin(self, fingerprint: str, layout: Layout) -> None:
+        """Say that the file is laid out."""
+        self.folder.mkdir(exist_ok=True)
+        kept = {
+            "fingerprint": fingerprint, "path": str(layout.path), "steps": layout.steps,
+            "offsets": dict(layout.offsets), "size": layout.path.stat().st_size,
+        }  # fmt: skip
+        _write(self.folder / _LAYOUT, kept)
+
+    def done(self) -> dict[int, PartReport]:
+        """Reports of the parts that are done, by number."""
+        found = {}
+        for path in self.folder.glob("part-*.json"):
+            try:
+                report = PartReport(**json.loads(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError):
+                continue  # a mark that was cut off is none
+            found[report.index] = report
+        return found
+
+    def clear(self) -> None:
+        """Remove all marks."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @staticmethod
+    def mark(folder: Path, report: PartReport) -> None:
+        """Say that a part is done; called by whoever did it."""
+        _write(folder / f"part-{report.index}.json", asdict(report))
+
+    @staticmethod
+    def fingerprint(plan: RunPlan, variables: Iterable[object], provenance: Mapping[str, str]) -> str:
+        """Of all that decides what is written where."""
+        case, network = plan.case, plan.case.domain.network
+        told = hashlib.sha256()
+        for text in (
+            [case.start_s, case.steps, sorted((k, v) for k, v in provenance.items() if k.endswith("_digest"))],
+            [str(variable) for variable in variables],
+            [network.catchments.to_list(), network.nexuses.to_list(), provenance.get("units_policy")],
+        ):
+            told.update(json.dumps(text).encode())
+        for piece in plan.pieces:
+            told.update(np.ascontiguousarray(piece, dtype=np.int64).tobytes() + b"|")
+        return told.hexdigest()
+
+
+def _write(path: Path, content: object) -> None:
+    """A JSON file, whole or not at all."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(content), encoding="utf-8")
+    beside.replace(path)

@@ -1,0 +1,70 @@
+"""``dmod serve``: conducts every job of a ledger until it is told to stop.
+
+Jobs then outlive the notebook or terminal they were asked for in. Stopping it loses
+nothing: jobs under way are taken up when somebody conducts again.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+
+from dmod.conductor.conductor import Conductor
+from dmod.errors import JobError
+from dmod.schedule.resources import Host
+from dmod.service import LocalService
+from dmod.settings import Settings, read_settings
+
+__all__ = ["serve_until_stopped"]
+
+
+def serve_until_stopped(
+    settings: Settings | None = None,
+    *,
+    cores: int | None = None,
+    say: Callable[[str], None] = lambda _text: None,
+    stopped: threading.Event | None = None,
+) -> None:
+    """Conduct jobs until a signal, or *stopped*, ends it.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Where the ledger is; read as usual otherwise.
+    cores : int, optional
+        Cores to give to jobs; all of this machine otherwise.
+    say : callable
+        Told what people may want to read.
+    stopped : Event, optional
+        Ends it when set; SIGINT and SIGTERM do otherwise.
+
+    Raises
+    ------
+    JobError
+        If another one serves this ledger on this machine already.
+    LedgerError
+        If the ledger cannot be opened.
+    """
+    found = read_settings() if settings is None else settings
+    service = LocalService(found)
+    host = Host.here().limited(cores or found.cores)
+    for other in service.ledger.holders(live=True):
+        if other.facts.get("kind") == "serve" and other.facts.get("host") == host.name:
+            raise JobError(
+                "another `dmod serve` conducts these jobs already", process=other.facts.get("pid"),
+                hint="use it, or stop it first",
+            )  # fmt: skip
+    conductor = Conductor(service.ledger, kind="serve", host=host)
+    ended = stopped or threading.Event()
+    if stopped is None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+    conductor.start()
+    say(f"conducting jobs on {host.cores} cores of {host.name}; ledger {service.ledger.where}; Ctrl-C stops")
+    try:
+        ended.wait()
+    finally:
+        conductor.stop()
+        service.close()
+        say("stopped; jobs under way go on when somebody conducts again")

@@ -1,0 +1,358 @@
+"""The live handle on one job: where it stands, what it left, and how to stop or repeat it.
+
+A `Job` holds a service and an id and asks; it can be made again at any time, in another
+notebook or on another day, with ``session.job(id)``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmod.errors import CheckError, DmodError, JobError, RunError, SelectionError, from_facts
+from dmod.job.lifecycle import Goal, State
+from dmod.job.request import JobRequest
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from dmod.domain.domain import Domain
+    from dmod.engine.part_run import PartReport
+    from dmod.evaluation.evaluate import Evaluation
+    from dmod.execution.plan import RunPlan
+    from dmod.job.record import Event, Progress
+    from dmod.model.findings import Report
+    from dmod.service import LocalService
+
+__all__ = ["Job", "JobList"]
+
+AnyPath = str | os.PathLike[str]
+
+_LOOK_S = (0.01, 0.1)
+_STEP_S = 3600
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Job:
+    """A job in the ledger."""
+
+    #: Who is asked.
+    service: LocalService
+    #: Its id, such as ``mad-river-4x7qk2``.
+    id: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @cached_property
+    def request(self) -> JobRequest:
+        """What was asked for."""
+        return JobRequest.from_json(self.service.job(self.id).request_json)
+
+    @property
+    def name(self) -> str:
+        """What it is called: after its run directory."""
+        return self.service.job(self.id).name
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        return self.service.job(self.id).state
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is: ``fraction``, ``rate`` and ``remaining_s``."""
+        return self.service.status(self.id).progress
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened so far."""
+        return tuple(self.service.events(self.id))
+
+    @property
+    def report(self) -> Report | None:
+        """What the pre-flight check found; None before it is done."""
+        from dmod.model.findings import Report
+
+        if (here := self.service.here(self.id)) is not None:
+            return here.report
+        told = self.service.detail(self.id, "report")
+        return None if told is None else Report.from_dict(json.loads(told))
+
+    @property
+    def plan(self) -> RunPlan | str | None:
+        """What is run where; None before it is planned. ``print(job.plan)`` shows it.
+
+        A `RunPlan` where this process conducts the job, its text where another does.
+        """
+        here = self.service.here(self.id)
+        if here is not None and here.plan is not None:
+            return here.plan
+        return self.service.detail(self.id, "plan")
+
+    @property
+    def reports(self) -> tuple[PartReport, ...]:
+        """What each task did, and where its time went; empty before all are done."""
+        from dmod.engine.part_run import PartReport
+
+        if (here := self.service.here(self.id)) is not None and here.reports:
+            return here.reports
+        told = self.service.detail(self.id, "tasks")
+        return () if told is None else tuple(PartReport(**one) for one in json.loads(told))
+
+    def status(self) -> dict[str, Any]:
+        """Where it stands, in types that JSON has."""
+        found = {"id": self.id, **self.service.status(self.id).to_dict()}
+        if "steps" in found:
+            done = found["fraction"]
+            now_s = found["start_s"] + _STEP_S * round(done * (found["steps"] - 1))
+            found["step"] = round(done * found["steps"])
+            found["simulated_time"] = datetime.fromtimestamp(now_s, tz=UTC).isoformat()
+        return found
+
+    def logs(self, follow: bool = False) -> Iterator[str]:
+        """Lines of its log, oldest first.
+
+        Parameters
+        ----------
+        follow : bool
+            Wait for more until the job has ended.
+        """
+        if follow:
+            yield from self.service.follow_log(self.id)
+        else:
+            yield from (text for _, _, text in self.service.log(self.id))
+
+    def wait(self, timeout: float | None = None) -> Job:
+        """Wait for the end.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Returns
+        -------
+        Job
+            Itself, complete.
+
+        Raises
+        ------
+        TimeoutError
+            If it has not ended in time; it goes on.
+        DmodError
+            If it failed or was cancelled: what went wrong.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        pause, attended = _LOOK_S[0], 0.0
+        while not self.state.is_final:
+            now = time.monotonic()
+            if until is not None and now >= until:
+                raise TimeoutError(f"job {self.id} is still {self.state} after {timeout:g} s")
+            if now - attended > 1.0 and self.service.job(self.id).holder is None:
+                self.service.attend(self.id)  # whoever conducted it may be gone
+                attended = now
+            time.sleep(pause if until is None else max(0.0, min(pause, until - now)))
+            pause = min(2 * pause, _LOOK_S[1])
+        if (problem := self.problem) is not None:
+            raise problem
+        return self
+
+    @property
+    def problem(self) -> DmodError | None:
+        """What went wrong, if it ended badly."""
+        here = self.service.here(self.id)
+        if here is not None and here.problem is not None:
+            return here.problem
+        state = self.state
+        if not state.is_final or state is State.COMPLETE:
+            return None
+        last = self.events[-1]
+        told = last.facts.get("problem")
+        if not told:
+            return RunError(last.message)
+        if told["kind"] == CheckError.__name__ and (report := self.report) is not None:
+            return CheckError(report)
+        return from_facts(told)
+
+    def cancel(self) -> None:
+        """Have it stop within seconds; what was written stays, marked as partial. Nothing if it has ended."""
+        if not self.state.is_final:
+            self.service.set_goal(self.id, Goal.CANCELLED)
+
+    def restart(self) -> Job:
+        """Have it run again after it failed or was cancelled; parts that were done are not done again."""
+        self.service.restart(self.id)
+        return self
+
+    def delete(self) -> None:
+        """Forget it, once it has ended; its outputs stay where they are."""
+        self.service.delete(self.id)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What it was made from and by: digests of inputs, versions, the command.
+
+        ``dmod run provenance.json`` runs it again. Waits for the end.
+        """
+        from dmod.conductor.provenance import PROVENANCE
+
+        self.wait()
+        found: dict[str, Any] = json.loads((self.target / PROVENANCE).read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def target(self) -> Path:
+        """The directory its outputs go to."""
+        return Path(self.service.detail(self.id, "target") or self.request.target)
+
+    @property
+    def outputs(self) -> xr.Dataset:
+        """The outputs, one lazy dataset; waits for the end."""
+        from dmod.formats.outputs import open_outputs
+
+        self.wait()
+        return open_outputs(self.target)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The catchments that are run; waits until they are checked."""
+        from dmod.conductor.conduct import question_of
+        from dmod.model.check import domain_of
+
+        while self.plan is None and not self.state.is_final:
+            time.sleep(_LOOK_S[1])
+        here = self.service.here(self.id)
+        if here is not None and here.plan is not None:
+            return here.plan.case.domain
+        if self.plan is None:
+            self.wait()
+        return domain_of(question_of(self.request, every_value=False))
+
+    def evaluate(
+        self,
+        observations: AnyPath | xr.DataArray,
+        *,
+        gage: str | None = None,
+        nexus: str | None = None,
+        metrics: Sequence[str] = ("kge", "nse", "pbias"),
+        units: str | None = None,
+    ) -> Evaluation:
+        """Compare the flow at a nexus with observations; waits for the end.
+
+        Parameters
+        ----------
+        observations : path or DataArray
+            CSV or NetCDF, or discharge over ``time`` with units.
+        gage : str, optional
+            Gage in the hydrofabric, such as ``01073000``; its nexus is taken.
+        nexus : str, optional
+            Nexus, such as ``nex-27``. May be left out where there is only one gage.
+        metrics : sequence of str
+            Names of metrics.
+        units : str, optional
+            Units of the observations where the file does not say.
+
+        Returns
+        -------
+        Evaluation
+            Scores and pairs.
+
+        Raises
+        ------
+        SelectionError
+            If gage or nexus is not in the domain, or there is no way to tell which is meant.
+        ObservationError
+            If observations cannot be read or paired.
+        """
+        from dmod.evaluation.evaluate import evaluate
+        from dmod.evaluation.observations import read_observations
+
+        place = self._place(gage, nexus)
+        sim = self.outputs["nexus_flow"].sel({"nexus-id": place}).load()
+        if isinstance(observations, (str, os.PathLike)):
+            given, seen = read_observations(Path(observations), units=units), Path(observations).name
+        else:
+            given, seen = observations, "observations" if observations.name is None else str(observations.name)
+        against = f"gage {gage}" if gage is not None else seen
+        return evaluate(sim, given, metrics, name=f"{place} against {against}")
+
+    def _place(self, gage: str | None, nexus: str | None) -> str:
+        """The nexus that is meant."""
+        gages = self.domain.gages
+        if nexus is not None:
+            if nexus not in self.domain.network.nexuses:
+                raise SelectionError(
+                    f"nexus {nexus} is not in the domain",
+                    has=f"{len(self.domain.network.nexuses)} nexuses",
+                    hint="name one of job.outputs['nexus-id']",
+                )
+            return nexus
+        if gage is None and len(gages) == 1:
+            gage = next(iter(gages))
+        if gage is None or gage not in gages:
+            raise SelectionError(
+                "which nexus is meant?" if gage is None else f"gage {gage} is not in the domain",
+                has=", ".join(list(gages)[:8]) or "no gages", hint="pass gage= or nexus=",
+            )  # fmt: skip
+        return gages[gage][1]
+
+    def __repr__(self) -> str:
+        try:
+            return f"Job({self.id!r}, {self.state}, {self.progress.fraction:.0%})"
+        except JobError:
+            return f"Job({self.id!r}, deleted)"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        """A card; live where the notebook can, else as things stand."""
+        from dmod.view.widget import live_card
+
+        card = live_card(self)
+        if hasattr(card, "_repr_mimebundle_"):
+            return card._repr_mimebundle_(include=include, exclude=exclude)
+        return {"text/plain": repr(self), "text/html": card._repr_html_()}
+
+
+class JobList(list[Job]):
+    """Jobs, shown as a table."""
+
+    def wait(self, timeout: float | None = None) -> JobList:
+        """Wait for all of them; raises what went wrong with the first that ended badly."""
+        until = None if timeout is None else time.monotonic() + timeout
+        for job in self:
+            job.wait(None if until is None else max(0.0, until - time.monotonic()))
+        return self
+
+    def cancel(self) -> None:
+        """Have all that have not ended stop."""
+        for job in self:
+            job.cancel()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What the table says of each."""
+        kept = ("id", "state", "fraction", "message")
+        return [{key: value for key, value in job.status().items() if key in kept} for job in self]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{row['id']:<28} {row['state']:<12} {row['fraction']:>5.0%}  {row['message']}"
+                         for row in self.rows()) or "no jobs"  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{title}</th>" for title in ("job", "state", "done", "what"))
+        body = "".join(
+            f"<tr><td><code>{escape(row['id'])}</code></td><td>{escape(row['state'])}</td>"
+            f"<td>{row['fraction']:.0%}</td><td>{escape(row['message'])}</td></tr>"
+            for row in self.rows()
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
