@@ -130,8 +130,6 @@ class Conduct:
             "allocate": self._allocate, "launch": self._launch, "monitor": self._monitor, "publish": self._publish,
         }  # fmt: skip
         with self._ending():
-            if until is None:
-                self._start_workers_early()
             while (following := step(self.journal.state, self.journal.goal)) is not None:
                 if isinstance(following, State):
                     raise Cancelled("the run was cancelled")
@@ -213,13 +211,13 @@ class Conduct:
         """Cores it needs, once it is partitioned."""
         return self._sizing.workers if self._sizing is not None else 1
 
-    def _start_workers_early(self) -> None:
-        """Have workers start while the check is at it, where they will surely be wanted."""
+    def start_workers_early(self, free_cores: int) -> None:
+        """Have workers start while the check is at it, where they will surely be wanted and cores are free."""
         request = self.request
-        if request.scheduler is not None:
+        if request.scheduler is not None or request.memory_bytes is not None:
             return
         workers = request.workers or (_cores() if _looks_large(request) else None)
-        if workers is None:
+        if workers is None or workers > free_cores:
             return
         sizing = Sizing(workers, workers, processes=True)
         starter = ThreadPoolExecutor(1, thread_name_prefix="dmod-workers")
@@ -295,7 +293,7 @@ class Conduct:
         case = self._case
         self._sizing = size_run(
             catchments=len(case.domain.network), steps=case.steps, cores=_cores(),
-            workers=self.request.workers, together=case.row_chunk == 0,
+            workers=self.request.workers, together=case.row_chunk == 0, memory_bytes=self.request.memory_bytes,
         )  # fmt: skip
         self.plan = plan_run(case, self._sizing, self.request.target, scheduler=self.request.scheduler)
         self.journal.report(Progress(0, case.catchment_steps))

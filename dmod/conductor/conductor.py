@@ -201,6 +201,8 @@ class Conductor:
         with JobLog(self.ledger, held.id, self.holder):
             conduct = held.conduct
             conduct.take_up()
+            with contextlib.suppress(DmodError, OSError):
+                conduct.start_workers_early(self._hosts()[0].free_cores)
             conduct.walk(until=State.PARTITIONED)
             self._tell(held)
             if conduct.problem is not None or conduct.journal.state.is_final:

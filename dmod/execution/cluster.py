@@ -74,7 +74,7 @@ def _own(sizing: Sizing) -> Iterator[Client]:
             silence_logs=logging.CRITICAL,
         )  # fmt: skip
     else:
-        worker = {"cls": WorkerProcess, "options": {}}
+        worker = {"cls": WorkerProcess, "options": {"memory_bytes": sizing.memory_bytes}}
         cluster = SpecCluster(
             workers=dict.fromkeys(range(sizing.workers), worker),
             scheduler={"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False,

@@ -16,6 +16,8 @@ from typing import Any
 
 from distributed.deploy.spec import ProcessInterface
 
+from dmod.execution.lifeline import MEMORY_LIMIT
+
 __all__ = ["WorkerProcess"]
 
 #: What a worker imports while it starts, so that its first task need not.
@@ -42,10 +44,13 @@ class WorkerProcess(ProcessInterface):
         Address of the scheduler.
     name : str or int
         The worker's name, the cluster's key for it.
+    memory_bytes : int, optional
+        What it may take [bytes]; asking for more then fails inside it.
     """
 
-    def __init__(self, scheduler: str, name: str | int | None = None) -> None:
+    def __init__(self, scheduler: str, name: str | int | None = None, memory_bytes: int | None = None) -> None:
         self._scheduler, self._name = scheduler, name
+        self._limit = {} if memory_bytes is None else {MEMORY_LIMIT: str(memory_bytes)}
         self._process: asyncio.subprocess.Process | None = None
         self._guard: asyncio.Task[None] | None = None
         super().__init__(scheduler=scheduler, name=name)
@@ -72,7 +77,7 @@ class WorkerProcess(ProcessInterface):
             *("--spec", json.dumps({"cls": "distributed.Worker", "opts": options})),
             stdin=asyncio.subprocess.PIPE,  # never written to; its end tells that this process is gone
             stdout=asyncio.subprocess.DEVNULL,
-            env={**os.environ, **_ENVIRONMENT},
+            env={**os.environ, **_ENVIRONMENT, **self._limit},
             start_new_session=True,
         )
 

@@ -18,7 +18,7 @@ from dmod.errors import InputError
 __all__ = ["Composition", "JobRequest", "OutputFormat", "instant"]
 
 _PARADIGMS = ("single_node", "fill_nodes", "round_robin")
-_LEAST_BYTES = 256 * 10**6
+_LEAST_BYTES = 512 * 10**6
 
 #: How outputs are kept: one NetCDF-4 file, one Zarr store, or ngen's own CSV files.
 OutputFormat = Literal["netcdf", "zarr", "ngen"]
@@ -89,7 +89,7 @@ class JobRequest:
             raise InputError("no catchment was asked for", hint="name some, or leave --catchments out for all")
         if self.memory_bytes is not None and self.memory_bytes < _LEAST_BYTES:
             raise InputError(
-                "a run needs more memory than that", needed="256 MB at least", has=f"{self.memory_bytes:,} bytes"
+                "a run needs more memory than that", needed="512 MB at least", has=f"{self.memory_bytes:,} bytes"
             )
         if self.paradigm not in _PARADIGMS:
             raise InputError(f"there is no way {self.paradigm!r} to spread a run", has=", ".join(_PARADIGMS))

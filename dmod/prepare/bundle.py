@@ -8,6 +8,7 @@ realization's forcing is set to that of the bundle; nothing else in it is change
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,8 +23,7 @@ from dmod.data.dataset import Dataset
 from dmod.data.kinds import Category, Format
 from dmod.data.requirement import Catalog, Requirement
 from dmod.errors import DatasetError, OutputError, RealizationError
-from dmod.model.formulation import Formulation
-from dmod.model.realization import ForcingEntry
+from dmod.model.realization import ForcingEntry, Realization, read_realization
 from dmod.model.realization_writing import forcing_entry
 from dmod.model.run_directory import find_run_directory
 from dmod.prepare.config_rules import CONFIG_FOLDER
@@ -212,13 +212,12 @@ def _fill(root: Path, parts: Mapping[str, Part], *, link: bool) -> None:
         source = parts["configs"].path
         inner = source / CONFIG_FOLDER
         _copy(inner if inner.is_dir() else source, config / CONFIG_FOLDER, link=False)
-    for name, kind, suffixes in (
-        ("partitions", "partition file", (".json",)),
-        ("troute", "t-route configuration", (".yaml", ".yml")),
-    ):
-        if name in parts:
-            file = the_one(parts[name].path, lambda p, known=suffixes: p.suffix.lower() in known, kind)  # type: ignore[misc]
-            _copy(file, root / file.name if name == "partitions" else config / "troute.yaml", link=False)
+    if "partitions" in parts:
+        file = the_one(parts["partitions"].path, lambda p: p.suffix.lower() == ".json", "partition file")
+        _copy(file, root / file.name, link=False)
+    if "troute" in parts:
+        file = the_one(parts["troute"].path, lambda p: p.suffix.lower() in (".yaml", ".yml"), "t-route configuration")
+        _copy(file, config / "troute.yaml", link=False)
     _place_realization(parts["realization"], config / "realization.json", forcing)
     if "configs" in parts:
         _check_configs(root)
@@ -250,33 +249,40 @@ def _place_forcing(part: Part, forcings: Path, *, link: bool) -> ForcingEntry:
 def _place_realization(part: Part, target: Path, forcing: ForcingEntry | None) -> None:
     """The realization, with the bundle's forcing where it has one."""
     file = the_one(part.path, lambda p: p.suffix.lower() == ".json", "realization")
-    Formulation.from_realization(file)
+    content = dict(_read(file).raw)
     if forcing is None:
         _copy(file, target, link=False)
         return
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     entry = forcing_entry(forcing)
-    content["global"]["forcing"] = entry
-    for own in (content.get("catchments") or {}).values():
-        own["forcing"] = entry
+    content["global"] = {**content.get("global", {}), "forcing": entry}
+    if content.get("catchments"):
+        content["catchments"] = {name: {**own, "forcing": entry} for name, own in content["catchments"].items()}
     target.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _read(file: Path) -> Realization:
+    """A realization, or what is wrong with it."""
+    realization, report = read_realization(file)
+    if realization is None:
+        raise RealizationError(f"{file.name} cannot be used", path=file, reason=report, hint="see it with `dmod check`")
+    return realization
 
 
 def _check_configs(root: Path) -> None:
     """Refuse a realization that looks for its modules' files elsewhere than they are."""
     run = find_run_directory(root)
-    formulation = Formulation.from_realization(run.realization)
-    for one in (formulation, *dict.fromkeys(own for _, own in formulation.own)):
-        for spec in one.modules:
-            place = run.resolve(spec.init_config).parent
-            if spec.init_config not in ("", "/dev/null") and "{{id}}" not in str(place) and not place.is_dir():
-                made = sorted(p.relative_to(root).as_posix() for p in (root / "config" / CONFIG_FOLDER).iterdir())
-                raise RealizationError(
-                    f"the realization looks for the files of {spec.title} where there are none",
-                    needed=spec.init_config,
-                    has=", ".join(made[:4]) or "nothing",
-                    hint="make the realization with configs='./config/cat_config', or bring files that lie so",
-                )
+    realization = _read(run.realization)
+    chains = dict.fromkeys((realization.default_formulation, *realization.own_formulations.values()))
+    for spec in (spec for chain in chains if chain is not None for spec in chain.modules):
+        place = run.resolve(spec.init_config).parent
+        if spec.init_config not in ("", "/dev/null") and "{{id}}" not in str(place) and not place.is_dir():
+            made = sorted(p.relative_to(root).as_posix() for p in (root / "config" / CONFIG_FOLDER).iterdir())
+            raise RealizationError(
+                f"the realization looks for the files of {spec.title} where there are none",
+                needed=spec.init_config,
+                has=", ".join(made[:4]) or "nothing",
+                hint="make the realization with configs='./config/cat_config', or bring files that lie so",
+            )
 
 
 def _copy(source: Path, target: Path, *, link: bool) -> None:
@@ -289,9 +295,8 @@ def _copy(source: Path, target: Path, *, link: bool) -> None:
                 _copy(Path(here, name), folder / name, link=link)
         return
     if link and source.stat().st_size >= _LARGE_BYTES:
-        try:
+        # Not to another file system, nor where there are no links.
+        with contextlib.suppress(OSError):
             os.link(source.resolve(), target)
             return
-        except OSError:
-            pass  # another file system, or one without links
     shutil.copyfile(source, target)

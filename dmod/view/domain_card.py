@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.errors import DmodError
-from dmod.view.domain_flow import downstream, outlets
+from dmod.view.domain_flow import downstream, main_rivers, outlets
 from dmod.view.domain_shapes import Grid, Shapes
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ __all__ = ["card", "thumbnail"]
 MOST_TEXT = 30_000
 #: Catchments up to which each has its outline, and those that stand for a larger domain.
 OUTLINED, SAMPLED = 400, 1_500
+#: Rivers that are drawn of a domain without outlines.
+RIVERS = 350
 #: Catchments up to which the outlets are looked for.
 TRACED = 20_000
 #: Outlets up to which each is marked; of more only the largest.
@@ -82,7 +84,8 @@ def thumbnail(domain: Drawable, *, width: int = 210) -> str:
     Parameters
     ----------
     domain : Drawable
-        What to draw: outlines up to 400 catchments, beyond that spots where a sample of them is.
+        What to draw: outlines up to 400 catchments, beyond that spots where a sample of them is and
+        the largest rivers.
     width : int
         Width of the picture [px], at least 1.
 
@@ -94,7 +97,8 @@ def thumbnail(domain: Drawable, *, width: int = 210) -> str:
     try:
         count = len(domain)
         shown = domain if count <= SAMPLED else domain.sample(SAMPLED)
-        divides, flowpaths = shown.divides(columns=["toid"]), shown.flowpaths()
+        divides = shown.divides(columns=["toid"])
+        flowpaths = (domain if count <= OUTLINED else main_rivers(domain, RIVERS)).flowpaths()
         ends, all_ends = _outlets(domain) if 0 < count <= TRACED else (np.empty((0, 2)), 0)
     except (DmodError, OSError):
         return ""

@@ -1,4 +1,4 @@
-"""What flows on where among the catchments of a map.
+"""What flows on where among the catchments of a map, and which rivers are the largest.
 
 The tables of a hydrofabric say it by ids; a map needs it by places, and only among the
 catchments it shows. Numpy throughout; nothing here draws.
@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dmod.errors import HydrofabricError
+
 if TYPE_CHECKING:
     from dmod.view.domain_plot import Drawable
 
-__all__ = ["downstream", "outlets", "shortened"]
+__all__ = ["downstream", "main_rivers", "outlets", "shortened"]
 
 #: Places in a table, counted from 0; -1 for nowhere.
 Places = NDArray[np.intp]
@@ -49,6 +51,22 @@ def downstream(domain: Drawable) -> tuple[pd.Index, Places]:
     named = np.where(reach >= 0, owner[reach] if len(flowpaths) else "", "")
     places = np.where(direct >= 0, direct, _indexer(ids, named))
     return ids, np.where(places == np.arange(len(ids)), -1, places).astype(np.intp)
+
+
+def main_rivers(domain: Drawable, count: int) -> Drawable:
+    """The *count* catchments of *domain* through which most drains.
+
+    Their rivers hang together: whatever is downstream of one of them drains more. Of a domain whose
+    water flows in a circle, a sample.
+    """
+    if len(domain) <= count:
+        return domain
+    try:
+        drained = domain.drainage_area().iloc[: len(domain)]
+    except HydrofabricError:
+        return domain.sample(count)
+    largest = np.argpartition(-drained.to_numpy(), count - 1)[:count]
+    return domain.select(drained.index[np.sort(largest)])
 
 
 def shortened(places: Places, shown: Places) -> Places:

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.path import Path
 
 from dmod.errors import InputError
+from dmod.view.domain_flow import main_rivers
 from dmod.view.domain_paint import Paint, choose, part_colours
 from dmod.view.domain_shapes import Grid, Shapes
 from dmod.view.maps import dress_map
@@ -90,6 +91,12 @@ class Drawable(Protocol):
     def sample(self, count: int) -> Drawable:
         """About *count* of the catchments, spread over the domain."""
 
+    def select(self, catchments: Any) -> Drawable:
+        """Some of the catchments, by their ids."""
+
+    def drainage_area(self) -> Any:
+        """What drains through each catchment, as a Series by catchment id, in the order of ``divides``."""
+
 
 def plot(
     domain: Drawable,
@@ -109,7 +116,7 @@ def plot(
     Parameters
     ----------
     domain : Drawable
-        What to draw. Above 5,000 catchments rivers of low order are left out and outlines are
+        What to draw. Above 5,000 catchments only the largest rivers are drawn and outlines are
         coarser, above 50,000 a sample of the catchments stands for all; the map says so.
     column, values, partition : optional
         What to fill the catchments with; see `dmod.view.domain_paint.choose`. One of them at most.
@@ -161,7 +168,11 @@ def _layers(axes: Axes, domain: Drawable, shown: Drawable, divides: Any, how: di
         if thin:
             shapes = _coarser(shapes, domain.bounds, divides.crs, closed=True)
         filled = _as_shapes(axes, shapes, how, plain=plain)
-    return filled, notes + _rivers(axes, shown.flowpaths(), domain.bounds, thin=thin, cased=not plain)
+    rivers = main_rivers(domain, RIVERS) if thin else domain
+    if rivers is not domain:
+        notes.append(f"the {len(rivers):,} rivers that drain most")
+    _rivers(axes, rivers.flowpaths(), domain.bounds, thin=thin, cased=not plain)
+    return filled, notes
 
 
 def _canvas(bounds: tuple[float, ...]) -> tuple[Figure, Axes]:
@@ -235,29 +246,23 @@ def _as_points(axes: Axes, centres: NDArray[np.float64], how: dict[str, Any]) ->
     )
 
 
-def _rivers(axes: Axes, flowpaths: Any, bounds: tuple[float, ...], *, thin: bool, cased: bool) -> list[str]:
-    """Draw the courses of the rivers, wider with their order, cased on colours; what was left out in words."""
+def _rivers(axes: Axes, flowpaths: Any, bounds: tuple[float, ...], *, thin: bool, cased: bool) -> None:
+    """Draw the courses of the rivers, wider with their order, cased on colours."""
     order = np.ones(len(flowpaths))
     if "order" in flowpaths.columns:
         order = np.nan_to_num(flowpaths["order"].to_numpy(float, na_value=np.nan), nan=1.0)
-    notes, least = [], float(order.min(initial=1.0))
-    if thin and len(order) > RIVERS:
-        # The least order of which no more are drawn than there is room for.
-        least = next((o for o in np.unique(order) if (order >= o).sum() <= RIVERS), np.inf)
-        notes.append(f"rivers of order {least:g} and above" if np.isfinite(least) else "rivers are left out")
-    kept = order >= least
-    courses = Shapes.of(flowpaths.geometry[kept])
+    courses = Shapes.of(flowpaths.geometry)
     if thin:
         courses = _coarser(courses, bounds, flowpaths.crs, closed=False)
-    fine = _fineness(int(kept.sum()))
-    widths = fine * (0.6 + 0.45 * (order[kept] - (least - 1.0 if thin and kept.any() else 0.0)))[courses.owner]
+        order = order - (order.min(initial=np.inf) - 1.0)
+    fine = _fineness(len(order))
+    widths = fine * (0.6 + 0.45 * order)[courses.owner]
     pieces = courses.pieces()
     if cased:
         axes.add_collection(
             LineCollection(pieces, colors="white", linewidths=widths + 0.9 * fine, capstyle="round", alpha=0.8)
         )
     axes.add_collection(LineCollection(pieces, colors=RIVER, linewidths=widths, capstyle="round"))
-    return notes
 
 
 def _fineness(lines: int) -> float:

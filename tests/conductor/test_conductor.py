@@ -92,15 +92,6 @@ def test_a_cluster_that_will_not_close_changes_nothing_about_how_a_run_ended(
     assert [path.name for path in tmp_path.iterdir()] == ([] if walk_fails else ["out"])
 
 
-def test_a_fault_while_workers_are_started_early_ends_the_job_too(conduct, monkeypatch):
-    def unreadable(_request):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("dmod.conductor.conduct._looks_large", unreadable)
-    conduct.walk()
-    assert conduct.journal.state == "failed"
-
-
 def test_cores_are_given_back_before_anybody_hears_that_the_run_is_complete(conduct, monkeypatch):
     order = []
     append = conduct.journal.append

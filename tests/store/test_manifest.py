@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmod.errors import DatasetError
@@ -81,6 +81,7 @@ def test_the_digest_is_of_paths_sizes_and_digests():
     assert Manifest((Entry("flow.csv", 7, ONE),)).digest == "sha256:" + hashlib.sha256(line.encode()).hexdigest()
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(paths, st.tuples(st.integers(0, 10**15), st.booleans()), min_size=1, max_size=20))
 def test_a_manifest_reads_back_as_written(drawn):
     pack = Pack("sha256:" + "2" * 64, 10**15 + 30)

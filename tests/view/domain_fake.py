@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
+
+from dmod.view.domain_flow import downstream
 
 
 class FakeDomain:
@@ -53,9 +56,21 @@ class FakeDomain:
     def facts(self):
         return {"catchments": f"{len(self):,}", "hydrofabric": self.version}
 
+    def drainage_area(self):
+        """Every catchment counts 1."""
+        ids, down = downstream(self)
+        passed, at = np.ones(len(ids)), down
+        while (at >= 0).any():
+            np.add.at(passed, at[at >= 0], 1.0)
+            at = np.where(at >= 0, down[at], -1)
+        return pd.Series(passed, index=ids)
+
     def sample(self, count):
         kept = np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(int))
-        divides = self.tables["divides"].iloc[kept]
+        return self.select(self.tables["divides"].index[kept])
+
+    def select(self, catchments):
+        divides = self.tables["divides"].loc[list(catchments)]
         flowpaths = self.tables["flowpaths"]
         flowpaths = flowpaths[flowpaths["divide_id"].isin(divides.index)]
         nexus = self.tables["nexus"]

@@ -82,9 +82,9 @@ def test_a_large_domain_leaves_out_small_rivers_and_says_so(monkeypatch):
     monkeypatch.setattr(domain_plot, "EVERYTHING", 80)
     monkeypatch.setattr(domain_plot, "RIVERS", 20)
     figure = plot(chessboard(10))
-    assert "rivers of order 3 and above" in texts(figure)
-    assert "rivers of order 3 and above" in figure.get_label()
-    assert len(drawn(figure, LineCollection)[0].get_paths()) == 10
+    assert "the 20 rivers that drain most" in texts(figure)
+    assert "the 20 rivers that drain most" in figure.get_label()
+    assert len(drawn(figure, LineCollection)[0].get_paths()) == 20
     assert len(drawn(figure)[0].get_paths()) == 100
 
 
