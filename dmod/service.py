@@ -109,7 +109,9 @@ class LocalService:
 
         with self._lock:
             if self._conductor is None:
-                self._conductor = Conductor(self.ledger, host=Host.here().limited(self.settings.cores))
+                self._conductor = Conductor(
+                    self.ledger, host=Host.here().limited(self.settings.cores), factory=self.settings.cluster
+                )
             return self._conductor
 
     def close(self) -> None:

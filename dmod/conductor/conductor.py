@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dmod.conductor.conduct import Conduct
 from dmod.conductor.log import JobLog
 from dmod.errors import AllocationError, DmodError, LedgerError
-from dmod.execution.cluster import open_cluster
+from dmod.execution.cluster import open_cluster, open_made_cluster
 from dmod.job.lifecycle import Goal, State
 from dmod.job.request import JobRequest
 from dmod.ledger.journal import JobJournal
@@ -80,6 +80,8 @@ class Conductor:
     ledger: Ledger
     kind: Literal["session", "serve"] = "session"
     host: Host | None = None
+    #: ``module:function`` that makes a Dask cluster for each job; None for our own.
+    factory: str | None = None
     #: Who it is, for the ledger.
     holder: str = field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}", init=False
@@ -202,7 +204,8 @@ class Conductor:
             conduct = held.conduct
             conduct.take_up()
             with contextlib.suppress(DmodError, OSError):
-                conduct.start_workers_early(self._hosts()[0].free_cores)
+                if self.factory is None:
+                    conduct.start_workers_early(self._hosts()[0].free_cores)
             conduct.walk(until=State.PARTITIONED)
             self._tell(held)
             if conduct.problem is not None or conduct.journal.state.is_final:
@@ -314,6 +317,8 @@ class Conductor:
 
     def _cluster(self, sizing: Sizing, scheduler: str | None, shared: Path) -> contextlib.AbstractContextManager[Any]:
         """A cluster for one job: threads are shared, processes are its own."""
+        if scheduler is None and self.factory is not None:
+            return open_made_cluster(self.factory, sizing, shared)
         if scheduler is not None or sizing.processes:
             return open_cluster(sizing, scheduler, shared)
         with self._lock:

@@ -28,7 +28,9 @@ from dmod.domain.partition_search import Method
 from dmod.domain.partitioning import Partitioning, Weights
 from dmod.domain.problems import Problem, find_problems
 from dmod.domain.river import River
+from dmod.domain.spread import ascending
 from dmod.domain.validate import validate
+from dmod.domain.walk import Places, each_once
 from dmod.domain.writing import to_gpkg
 from dmod.errors import SelectionError
 from dmod.formats.hydrofabric import Hydrofabric
@@ -40,6 +42,8 @@ from dmod.store.remote import fetched, is_remote
 __all__ = ["Domain"]
 
 _Places = NDArray[np.intp]
+#: Fewer than one in so many are sorted; more are marked and read off.
+_FEW = 64
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,8 +135,7 @@ class Domain:
         """Rows of its flowpaths in the file, ascending."""
         if self.chosen is None:
             return np.arange(len(self.river.topology.flowpaths.ids))
-        rows = np.unique(self.river.flowpath[self.places])
-        return rows[rows >= 0].astype(np.intp)
+        return _marked(self.river.flowpath[self.places], len(self.river.topology.flowpaths.ids))
 
     @cached_property
     def flowpath_ids(self) -> Names:
@@ -144,8 +147,7 @@ class Domain:
         """Nexuses of the river that are in it: all of the file, or those its places drain to."""
         if self.chosen is None:
             return np.arange(len(self.river.nexuses))
-        nexuses = np.unique(self.river.nexus_of[self.places])
-        return nexuses[nexuses >= 0].astype(np.intp)
+        return _marked(self.river.nexus_of[self.places], len(self.river.nexuses))
 
     @cached_property
     def nexus_ids(self) -> Names:
@@ -159,9 +161,11 @@ class Domain:
 
     def part(self, places: _Places, story: str) -> Domain:
         """The domain of some places of the river; *story* says how they were chosen."""
-        return Domain(
-            self.hydrofabric, self.river, np.unique(np.asarray(places, dtype=np.intp)), self.name, (*self.story, story)
-        )
+        kept = np.asarray(places, dtype=np.intp)
+        # Most come in order already.
+        if not (kept[1:] > kept[:-1]).all():
+            kept = ascending(self.river, kept)
+        return Domain(self.hydrofabric, self.river, kept, self.name, (*self.story, story))
 
     def select(self, catchments: Iterable[str]) -> Domain:
         """The domain of just these catchments, in file order, and of the nexuses they drain to.
@@ -308,3 +312,12 @@ class Domain:
         """A card: what it is, beside a small map."""
         card: str = load("dmod.plots").found["card"](self)
         return card
+
+
+def _marked(found: Places, count: int) -> _Places:
+    """Which of *count* things are among those found, ascending; -1 is none of them."""
+    if len(found) * _FEW < count:
+        return each_once(found[found >= 0]).astype(np.intp)
+    mask = np.zeros(count, dtype=bool)
+    mask[found[found >= 0]] = True
+    return np.flatnonzero(mask)

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmod.domain.walk import Places, Walk
+from dmod.domain.walk import Places, Walk, each_once
 
 __all__ = ["Flow"]
 
 _Index = NDArray[np.intp]
 _Floats = NDArray[np.float64]
 
-#: Slices of the walk that are marked one by one.
+#: Slices of the walk that are marked one by one; and fewer places than one in so many are sorted, not marked.
 _FEW = 64
 
 
@@ -84,13 +84,16 @@ class Flow:
 
     def upstream(self, places: NDArray[np.integer[Any]]) -> _Index:
         """Some places and all that drains through any of them, ascending."""
+        starts, sizes = self.walk.position[places], self.walk.size[places]
+        if starts.size <= _FEW and int(sizes.sum()) * _FEW < len(self):
+            some = [self.walk.upstream(place) for place in places.tolist()]
+            return each_once(np.concatenate([np.zeros(0, dtype=np.int32), *some])).astype(np.intp)
         inside = np.zeros(len(self), dtype=bool)
-        starts = self.walk.position[places]
         if starts.size <= _FEW:
-            for start in starts.tolist():
-                inside[self.walk.order[start : self.stop[start]]] = True
+            for place in places.tolist():
+                inside[self.walk.upstream(place)] = True
         else:
-            opened, closed = (np.bincount(edges, minlength=len(self) + 1) for edges in (starts, self.stop[starts]))
+            opened, closed = (np.bincount(edges, minlength=len(self) + 1) for edges in (starts, starts + sizes))
             inside[self.walk.order[np.cumsum(opened - closed)[: len(self)] > 0]] = True
         return np.flatnonzero(inside)
 

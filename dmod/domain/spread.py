@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.domain.river import River
-from dmod.domain.walk import hops
+from dmod.domain.walk import each_once, hops
 
 __all__ = ["PlaceArray", "above", "ascending", "inlets", "joined_by", "mask_of", "outlets", "way_down"]
 
@@ -30,7 +30,7 @@ def mask_of(river: River, places: NDArray[np.integer]) -> NDArray[np.bool_]:
 def ascending(river: River, places: NDArray[np.integer]) -> PlaceArray:
     """Places in ascending order, each once."""
     if len(places) < len(river) * _FEW:
-        return np.unique(places).astype(np.intp)
+        return each_once(places).astype(np.intp)
     return np.flatnonzero(mask_of(river, places))
 
 
@@ -54,7 +54,7 @@ def above(river: River, seeds: NDArray[np.integer], steps: int | None = None) ->
     if not len(seeds) or steps == 0:
         return ascending(river, seeds)
     walk = river.walk
-    starts = np.unique(walk.position[seeds]).astype(np.int64)
+    starts = each_once(walk.position[seeds]).astype(np.int64)
     ends = starts + walk.size[walk.order[starts]]
     # Slices of the walk lie apart or inside one another: the outermost ones hold all.
     reached = np.maximum.accumulate(ends)
@@ -109,7 +109,7 @@ def inlets(river: River, places: PlaceArray) -> PlaceArray:
     mask = mask_of(river, places)
     below = river.downstream[~mask]
     below = below[below >= 0]
-    return np.unique(below[mask[below]]).astype(np.intp)
+    return each_once(below[mask[below]]).astype(np.intp)
 
 
 def joined_by(river: River, catchments: PlaceArray) -> PlaceArray:

@@ -104,7 +104,8 @@ def upstream(domain: Domain, ids: Ids) -> Domain:
     found = flow_of(domain).upstream(start)
     shown = [str(i) for i in _listed(ids)[:4]]
     what = ", ".join(shown[:3]) + (", ..." if shown[3:] else "")
-    return domain.part(domain.places[found], f"{what} and all upstream: {found.size:,} places")
+    places = found if domain.chosen is None else domain.chosen[found]
+    return domain.part(places, f"{what} and all upstream: {found.size:,} places")
 
 
 def downstream(domain: Domain, of: str | int) -> Names:

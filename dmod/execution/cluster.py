@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmod.errors import ClusterError
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from dmod.schedule.sizing import Sizing
 
-__all__ = ["open_cluster"]
+__all__ = ["load_factory", "open_cluster", "open_made_cluster"]
 
 _CONNECT_S, _WORKERS_S, _START_S = 10, 30, 120
 
@@ -56,6 +58,61 @@ def open_cluster(sizing: Sizing, scheduler: str | None, shared: Path) -> Iterato
         return
     with _own(sizing) as client:
         yield client
+
+
+@contextlib.contextmanager
+def open_made_cluster(factory: str, sizing: Sizing, shared: Path) -> Iterator[Client]:
+    """A client of a cluster that an operator's function makes for one job.
+
+    Parameters
+    ----------
+    factory : str
+        ``module:function``; called with ``workers=`` it gives a cluster of dask-jobqueue,
+        dask-gateway, dask-kubernetes or any other kind, which is closed when the job is over.
+    sizing : Sizing
+        Workers wanted.
+    shared : Path
+        A directory that every worker must see.
+
+    Raises
+    ------
+    ClusterError
+        If there is no such function, it fails, or its workers cannot do the work.
+    """
+    from distributed import Client
+
+    _hush()
+    try:
+        cluster = load_factory(factory)(workers=sizing.workers)
+    except ClusterError:
+        raise
+    except Exception as problem:  # an operator's code may raise anything
+        raise ClusterError(
+            "the cluster could not be made", factory=factory,
+            reason=f"{type(problem).__name__}: {problem}".splitlines()[0], hint="correct DMOD_CLUSTER or what it names",
+        ) from problem  # fmt: skip
+    with contextlib.closing(cluster), Client(cluster, set_as_default=False) as client:
+        _probe(client, factory, shared)
+        yield client
+
+
+def load_factory(factory: str) -> Callable[..., Any]:
+    """The function that ``module:function`` names.
+
+    Raises
+    ------
+    ClusterError
+        If there is none.
+    """
+    module, _, name = factory.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as problem:
+        raise ClusterError(
+            f"there is no cluster factory {factory!r}", needed="module:function", reason=problem,
+            hint="correct DMOD_CLUSTER, or `cluster` in dmod.toml",
+        ) from problem  # fmt: skip
+    return found
 
 
 @contextlib.contextmanager
@@ -142,15 +199,25 @@ def _probe(client: Client, scheduler: str, shared: Path) -> None:
             reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
             hint="install the same dmod and dask on every worker",
         ) from problem
-    if blind := sorted(worker for worker, sees in answers.items() if not sees):
+    here = _look(str(shared))[1]
+    if other := {worker: has for worker, (_, has) in answers.items() if has != here}:
+        worker, has = next(iter(other.items()))
+        raise ClusterError(
+            f"{len(other)} of {len(answers)} workers run another dmod", needed=here, has=f"{has} on {worker}",
+            hint="install the same versions on every worker, then restart it",
+        )  # fmt: skip
+    if blind := sorted(worker for worker, (sees, _) in answers.items() if not sees):
         raise ClusterError(
             f"{len(blind)} of {len(answers)} workers do not see the run directory", directory=shared,
             workers=", ".join(blind[:3]), hint="put it on storage that all workers share",
         )  # fmt: skip
 
 
-def _look(directory: str) -> bool:
-    """Whether this worker sees and may write *directory*."""
+def _look(directory: str) -> tuple[bool, str]:
+    """Whether a worker sees and may write *directory*, and what it runs."""
+    from importlib.metadata import version
+
     import dmod.engine.part_run  # noqa: F401 - that it can be imported is part of the question
 
-    return Path(directory).is_dir() and os.access(directory, os.W_OK)
+    runs = f"dmod {version('dmod')}, Python {sys.version_info.major}.{sys.version_info.minor}, dask {version('dask')}"
+    return Path(directory).is_dir() and os.access(directory, os.W_OK), runs

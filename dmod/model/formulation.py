@@ -127,8 +127,7 @@ class Formulation:
         """The formulation that `to_dict` told of."""
         try:
             own = tuple((cat_id, cls.from_dict(one)) for cat_id, one in told.get("own", {}).items())
-            made = cls(str(told["name"]), json.dumps(told["entry"]), own=own)
-            return made.with_configs(told.get("configured", {}))
+            return cls(str(told["name"]), json.dumps(told["entry"]), _rows(told.get("configured", {})), own)
         except (KeyError, TypeError, AttributeError) as problem:
             raise RealizationError("this is no formulation", reason=f"{type(problem).__name__}: {problem}") from problem
 
@@ -225,7 +224,7 @@ class Formulation:
         return dict(self.own).get(cat_id) or replace(self, own=())
 
     def with_parameters(self, parameters: Parameters) -> Formulation:
-        """The same with parameters set by ``model_params``, in all catchments.
+        """The same with parameters set by ``model_params``, also where catchments differ.
 
         Parameters
         ----------
@@ -240,33 +239,36 @@ class Formulation:
             the nearest names.
         """
         entry = json.loads(self.entry)
+        changes: dict[str, dict[str, Any]] = {}
         for place, name, value in self.names.placed(parameters):
-            given = _params(entry)[place].setdefault("model_params", {})
-            if not isinstance(given, dict):
-                given = _params(entry)[place]["model_params"] = {}
-            given[name] = value
-        own = tuple((cat_id, one.with_parameters(parameters)) for cat_id, one in self.own)
+            given = _params(entry)[place].get("model_params") or {}
+            _params(entry)[place]["model_params"] = {**given, name: value}
+            changes.setdefault(self.titles[place], {})[name] = value
+        own = tuple((cat_id, one.with_parameters(one._having(changes))) for cat_id, one in self.own)
         return Formulation(self.name, json.dumps(entry), self.configured, own)
 
     def with_configs(self, configs: Mapping[str, Mapping[str, Any]]) -> Formulation:
         """The same with keys that configuration files must have: ``{"cfe": {"soil_storage": 0.4}}``.
+
+        They hold also where catchments differ, as far as these have the module.
 
         Raises
         ------
         RealizationError
             If there is no such module, or it has no such key; the message has the nearest names.
         """
-        held = {(module, key): text for module, key, text in self.configured}
+        changes: dict[str, dict[str, str]] = {}
         for module, keys in configs.items():
             place = self.names.place(module)
             if not isinstance(keys, Mapping):
                 raise RealizationError(
                     f"keys of the configuration of {module} are a mapping", has=repr(keys)[:60], hint='{"key": value}'
                 )
-            held |= {(self.titles[place], self.names.config_key(place, key)): str(text) for key, text in keys.items()}
-        own = tuple((cat_id, one.with_configs(configs)) for cat_id, one in self.own)
-        rows = tuple(sorted((module, key, text) for (module, key), text in held.items()))
-        return Formulation(self.name, self.entry, rows, own)
+            told = {self.names.config_key(place, key): str(text) for key, text in keys.items()}
+            changes.setdefault(self.titles[place], {}).update(told)
+        own = tuple((cat_id, one.with_configs(one._having(changes))) for cat_id, one in self.own)
+        merged = {module: {**self.configs.get(module, {}), **changes.get(module, {})} for module in self.titles}
+        return Formulation(self.name, self.entry, _rows(merged), own)
 
     def for_catchments(self, differing: Mapping[str, Parameters | Formulation]) -> Formulation:
         """The same, but for some catchments.
@@ -372,6 +374,10 @@ class Formulation:
         caption = f"<caption>{escape(self.name)}</caption>"
         return f'<table class="dmod-formulation">{caption}<tr>{heads}</tr>{"".join(rows)}</table>{differ}'
 
+    def _having(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Those changes that are to modules it has."""
+        return {module: change for module, change in changes.items() if module in self.titles}
+
     def _bound(self, configs: str | None) -> dict[str, Any]:
         """The entry, with configuration files in a folder."""
         entry: dict[str, Any] = json.loads(self.entry)
@@ -380,6 +386,11 @@ class Formulation:
                 if title in self.config_modules:
                     params["init_config"] = f"{configs.rstrip('/')}/{title.upper()}/{{{{id}}}}.ini"
         return entry
+
+
+def _rows(configs: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str, str], ...]:
+    """Keys of configuration files, sorted."""
+    return tuple(sorted((module, key, str(text)) for module, keys in configs.items() for key, text in keys.items()))
 
 
 def _params(entry: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -43,14 +43,28 @@ def _module(kind: str, title: str, library: str, config: str, output: str, **mor
     return {"name": kind, "params": params | more}
 
 
-_SLOTH = _module(
-    "bmi_c++", "SLOTH", "libslothmodel.so", "/dev/null", "z", fixed_time_step=False, registration_function="none",
-    model_params={
-        "sloth_ice_fraction_schaake(1,double,m,node)": 0.0,
-        "sloth_ice_fraction_xinanjiang(1,double,1,node)": 0.0,
-        "sloth_soil_moisture_profile(1,double,1,node)": 0.0,
-    },
-)  # fmt: skip
+def _coupled(output: str, *modules: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Modules in the order they run; *output* becomes flow [m per step]."""
+    params = {
+        "model_type_name": "bmi_multi",
+        "init_config": "",
+        "forcing_file": "",
+        "allow_exceed_end_time": True,
+        "main_output_variable": output,
+        "modules": list(modules),
+        "uses_forcing_file": False,
+    }
+    return {"name": "bmi_multi", "params": params | more}
+
+
+def _sloth(*variables: str) -> dict[str, Any]:
+    """SLoTH with constants of 0."""
+    return _module(
+        "bmi_c++", "SLOTH", "libslothmodel.so", "/dev/null", "z", fixed_time_step=False, registration_function="none",
+        model_params=dict.fromkeys(variables, 0.0),
+    )  # fmt: skip
+
+
 _PET = _module(
     "bmi_c", "PET", "libpetbmi.so", "./config/cat_config/PET/{{id}}.ini", _EVAPORATION,
     registration_function="register_bmi_pet",
@@ -66,30 +80,31 @@ _CFE = _module(
         "soil_moisture_profile": "sloth_soil_moisture_profile",
     },
 )  # fmt: skip
-_COUPLED = {
-    "name": "bmi_multi",
-    "params": {
-        "model_type_name": "bmi_multi",
-        "init_config": "",
-        "forcing_file": "",
-        "allow_exceed_end_time": True,
-        "main_output_variable": "Q_OUT",
-        "modules": [_SLOTH, _PET, _CFE],
-        "uses_forcing_file": False,
-    },
-}
+_RUNOFF = _coupled(
+    "Q_OUT",
+    _sloth(
+        "sloth_ice_fraction_schaake(1,double,m,node)",
+        "sloth_ice_fraction_xinanjiang(1,double,1,node)",
+        "sloth_soil_moisture_profile(1,double,1,node)",
+    ),
+    _PET,
+    _CFE,
+)
 
 #: Name to formulation.
 NAMED: Mapping[str, Named] = {
     "cfe": Named(
         "rainfall-runoff: SLoTH, PET and CFE with Schaake's infiltration",
-        _COUPLED,
-        {"cfe": {"surface_partitioning_scheme": "Schaake"}},
+        _RUNOFF,
     ),
     "cfe-x": Named(
         "rainfall-runoff: SLoTH, PET and CFE with the infiltration of the Xinanjiang model",
-        _COUPLED,
+        _RUNOFF,
         {"cfe": {"surface_partitioning_scheme": "Xinanjiang"}},
     ),
-    "pet": Named("potential evapotranspiration alone", _PET),
+    # Flow is a depth, and PET gives a rate: a constant stands for the flow that there is not.
+    "pet": Named(
+        "potential evapotranspiration alone: SLoTH and PET; nothing flows",
+        _coupled("sloth_no_flow", _sloth("sloth_no_flow(1,double,m,node)"), _PET, output_variables=[_EVAPORATION]),
+    ),
 }

@@ -126,6 +126,8 @@ def _as_error(problem: Exception, where: str, key: str) -> StoreError:
     if code in _WORDS:
         headline, hint = _WORDS[code]
         return StoreError(headline, store=where, reason=code, hint=hint)
+    if code == "ENOENT" and not key:
+        return StoreError("the store's directory is not there and cannot be made", store=where, hint=_NAME)
     if code in ("NoSuchKey", "404", "ENOENT", "FileNotFoundError"):
         return Vanished("the store lacks an object", store=where, object=key, hint="put the same files again")
     if any(word in code for word in _SILENCE) or isinstance(problem, ConnectionError | TimeoutError):

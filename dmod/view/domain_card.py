@@ -177,7 +177,7 @@ def _spots(land: Shapes, grid: Grid, cells: int) -> str:
     # The land they lie on, counted in squares of which each holds a few of them.
     square = max(2.0 * cells / np.sqrt(len(spots)), 1.0)
     area = len(np.unique(np.floor(spots / square), axis=0)) * square**2
-    apart = max(1.7 * float(np.sqrt(area / len(spots))), cells / 60)
+    apart = max(2.0 * float(np.sqrt(area / len(spots))), cells / 60)
     dots = "".join(f"M{x} {-y}h0" for x, y in spots.tolist())
     return f'<path d="{dots}" style="fill:none;stroke:{_LAND}" stroke-linecap="round" stroke-width="{apart:.3g}"/>'
 

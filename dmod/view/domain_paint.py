@@ -30,6 +30,11 @@ _COLUMNS = {
     "lengthkm": "length [km]",
     "tot_drainage_areasqkm": "drainage area [km²]",
     "order": "stream order",
+    # What a domain says of its places.
+    "drainage_area": "drainage area [km²]",
+    "distance_to_outlet": "distance to outlet",
+    "strahler": "Strahler order",
+    "levelpath": "level path",
 }
 #: Told apart by people who see red and green alike.
 _PARTS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a800", "#7a5195")
@@ -137,7 +142,7 @@ def _attribute(domain: Drawable, ids: pd.Index, column: str) -> Paint:
         found = flowpaths.set_index("divide_id")[column]
     found = found[~found.index.duplicated()].reindex(ids)
     if pd.api.types.is_numeric_dtype(found) and not pd.api.types.is_bool_dtype(found):
-        label = _COLUMNS.get(column, _labelled(column, found.attrs.get("units")))
+        label = _labelled(column, found.attrs.get("units"))
         return Paint("ramp", label, found.to_numpy(np.float32, na_value=np.nan)[None, :])
     return _parts(found, column)
 
@@ -206,7 +211,8 @@ def _named(part: Any) -> str:
 
 def _labelled(name: str, units: Any) -> str:
     """A name with its units."""
-    return f"{name} [{units}]" if units else name
+    name = _COLUMNS.get(name, name)
+    return f"{name} [{units}]" if units and not name.endswith("]") else name
 
 
 def _moment(step: Any) -> str:

@@ -93,7 +93,7 @@ def test_a_killed_upload_goes_on_where_it_was(bucket, tmp_path, calls):
     assert list(store._shelf.held("objects/")) == []
     first: list[int] = []
     manifest = store.put(large, progress=lambda step, done, total: first.append(done) if step == "store" else None)
-    assert 2 <= calls.count("upload_part") <= 4
+    assert 1 <= calls.count("upload_part") <= 4
     assert "create_multipart_upload" not in calls
     assert first[-1] == large.stat().st_size
     store.verify(manifest)

@@ -121,7 +121,7 @@ def test_a_full_disk_is_said_so_and_nothing_is_left(tmp_path, monkeypatch, large
     store = Store(tmp_path / "store")
 
     def full(number: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "/home/someone")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(filling.os, "fsync", full)

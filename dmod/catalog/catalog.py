@@ -1,0 +1,439 @@
+"""The catalog: datasets added, found, opened, copied out, checked and removed.
+
+`Catalog` brings ledger and store together. Bytes come first and the row last, so that what
+is in the catalog is whole; bytes without a row go with the next sweep. A dataset may stay
+where its owner has it, "in place": then it is looked at before every use.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from dmod.catalog.adding import MAIN, keep, seconds_of
+from dmod.catalog.arriving import Given
+from dmod.catalog.finding import category_of, find, format_of, question_of
+from dmod.catalog.in_place import require_unchanged
+from dmod.catalog.leaving import copy_out, require_room
+from dmod.catalog.table import DatasetList
+from dmod.data.coverage import Coverage, Everything
+from dmod.data.dataset import Dataset, Lineage, check_name
+from dmod.data.kinds import Category, Format
+from dmod.errors import DatasetError, DmodError, StoreError
+from dmod.store.reporting import Progress
+
+if TYPE_CHECKING:
+    from dmod.ledger.ledger import Ledger
+    from dmod.settings import Settings
+    from dmod.store.root import Store
+
+__all__ = ["Catalog", "Swept"]
+
+_SHOWN = 20
+_TRIED = 50
+_GRACE_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep removed."""
+
+    #: Names of the datasets whose time was over, sorted.
+    expired: tuple[str, ...]
+    #: Objects of the store that no dataset needs [1], from 0.
+    objects: int
+    #: Their bytes [byte], from 0.
+    size: int
+
+
+class Catalog:
+    """Datasets, and what one does with them.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where datasets are listed.
+    store : Store
+        Where their bytes are; used with this ledger only, as what it does not list is swept.
+    owner : str
+        Who adds and removes.
+    """
+
+    def __init__(self, ledger: Ledger, store: Store, owner: str) -> None:
+        self.ledger, self.store, self.owner = ledger, store, owner
+
+    @classmethod
+    def at(cls, settings: Settings, ledger: Ledger, *, owner: str) -> Self:
+        """The catalog of a ledger, with the store that settings name; the store is not touched yet."""
+        from dmod.store.root import Store
+
+        return cls(ledger, Store(settings.store or settings.home / "store"), owner)
+
+    def add(
+        self,
+        what: Given,
+        *,
+        name: str | None = None,
+        description: str = "",
+        category: Category | str | None = None,
+        format: Format | str | None = None,  # noqa: A002 - the field's word
+        in_place: bool = False,
+        lineage: Lineage | None = None,
+        expires_in: timedelta | float | str | None = None,
+        progress: Progress | None = None,
+    ) -> Dataset:
+        """Add a dataset; what it is and what it covers is found out.
+
+        Parameters
+        ----------
+        what : path, bytes, xarray.Dataset or xarray.DataArray
+            A file or directory, the contents of a file, or forcing, outputs or observations in memory.
+        name : str, optional
+            What it is called; made of the path, and unique, if not given.
+        description : str
+            What it is, in words.
+        category, format : str, optional
+            What it is for, and what it is; found out if not given. ``generic`` takes anything.
+        in_place : bool
+            Whether it stays where it is, and is not copied into the store.
+        lineage : Lineage, optional
+            What it was derived from.
+        expires_in : timedelta, number of seconds, or str, optional
+            How long it is kept, such as ``"7 days"``; for ever if not given.
+        progress : callable, optional
+            Is told step, bytes done and bytes to do.
+
+        Returns
+        -------
+        Dataset
+            As it stands in the catalog; for good, it never changes.
+
+        Raises
+        ------
+        DatasetError
+            If the name is taken, nobody knows what it is, or it changes meanwhile; nothing is added.
+        InputError
+            If it is damaged.
+        StoreError
+            If its bytes cannot be kept.
+        """
+        if name is not None:
+            self._require_free(check_name(name))
+        lasts_s = None if expires_in is None else seconds_of(expires_in)
+        kept = keep(
+            self.store, what, name=name, category=None if category is None else category_of(category),
+            format_=None if format is None else format_of(format), in_place=in_place, progress=progress,
+        )  # fmt: skip
+        now_s = time.time()
+        until_s = None if lasts_s is None else now_s + lasts_s
+        more = {"lineage": lineage, "owner": self.owner, "description": description}
+        while True:
+            called = self._free(kept.name) if name is None else name
+            dataset = Dataset(
+                id=uuid.uuid4().hex, name=called, created_s=now_s, expires_s=until_s, **kept.fields, **more
+            )
+            try:
+                self.ledger.add_dataset(dataset)
+            except DatasetError:
+                if name is None and self._taken(called):
+                    continue  # somebody took the name that was free a moment ago
+                raise
+            return dataset
+
+    def list(
+        self,
+        category: Category | str | None = None,
+        *,
+        owner: str | None = None,
+        text: str | None = None,
+        limit: int | None = None,
+    ) -> DatasetList:
+        """Datasets, newest first.
+
+        Parameters
+        ----------
+        category : str, optional
+            What they are for.
+        owner : str, optional
+            Whose; everybody's otherwise.
+        text : str, optional
+            What name or description holds.
+        limit : int, optional
+            How many at most.
+
+        Returns
+        -------
+        DatasetList
+        """
+        kind = None if category is None else category_of(category)
+        return DatasetList(self.ledger.datasets(category=kind, owner=owner, text=text, limit=limit))
+
+    def find(
+        self,
+        category: Category | str | None = None,
+        coverage: Coverage | None = None,
+        *,
+        ids: Iterable[str] | str | Everything | None = None,
+        start: str | datetime | None = None,
+        end: str | datetime | None = None,
+        variables: Iterable[str] | str | Everything | None = None,
+        formats: Sequence[Format | str] | None = None,
+        limit: int | None = None,
+    ) -> DatasetList:
+        """What covers this, the best first: least excess, then newest.
+
+        Parameters
+        ----------
+        category : str, optional
+            What it is for; any if not given.
+        coverage : Coverage, optional
+            All that it must hold; or the parts of it that matter:
+        ids, variables : iterable of str, comma-separated str, or ALL, optional
+            Which must be there; ``RAINRATE`` finds forcing whatever its files call it.
+        start, end : str or datetime, optional
+            The time that must be there, UTC, the end not included.
+        formats : sequence of str, optional
+            Which will do; any whose contents are known if not given.
+        limit : int, optional
+            How many at most.
+
+        Returns
+        -------
+        DatasetList
+
+        Raises
+        ------
+        CoverageError
+            If nothing is asked, or it makes no sense.
+        """
+        question = question_of(coverage, ids=ids, start=start, end=end, variables=variables)
+        kinds = tuple(Category) if category is None else (category_of(category),)
+        named = None if formats is None else [format_of(one) for one in formats]
+        fits: dict[str, Dataset] = {}
+        for kind in kinds:
+            known = [one for one in Format if kind in one.categories and one is not Format.GENERIC]
+            asked = known if named is None else [one for one in named if kind in one.categories]
+            if asked:
+                fits |= {one.id: one for one in find(self.ledger, kind, asked, question, limit=limit)}
+        return DatasetList(sorted(fits.values(), key=question.rank)[:limit] if len(kinds) > 1 else fits.values())
+
+    def show(self, ref: str) -> Dataset:
+        """A dataset by its name or id.
+
+        Raises
+        ------
+        DatasetError
+            If there is none; the hint names some that are called nearly so.
+        """
+        return self.ledger.dataset(ref)
+
+    def path(self, ref: str, *, progress: Progress | None = None) -> Path:
+        """Where a dataset lies on this machine, fetched if it must be; not to be written to.
+
+        Returns
+        -------
+        Path
+            A file, or the directory of several; of a GeoJSON pair the file of the catchments.
+
+        Raises
+        ------
+        DatasetError
+            If there is none, or it lies in place and is gone or changed.
+        StoreError
+            If its bytes cannot be fetched.
+        """
+        return self._place(self.show(ref), progress)
+
+    def open(self, ref: str, *, progress: Progress | None = None) -> Any:
+        """Open a dataset as what it is, see `dmod.catalog.opening.opened`.
+
+        Returns
+        -------
+        object
+            Forcing, outputs and observations as xarray, lazily; a hydrofabric as a `Domain`;
+            configurations as values of `dmod.model`; what has none as a path.
+
+        Raises
+        ------
+        DatasetError
+            If there is none, or it lies in place and is gone or changed.
+        StoreError
+            If its bytes cannot be fetched.
+        """
+        from dmod.catalog.opening import opened
+
+        dataset = self.show(ref)
+        return opened(self._place(dataset, progress), dataset.format, dataset.facts)
+
+    def get(self, ref: str, target: str | os.PathLike[str], *, progress: Progress | None = None) -> Path:
+        """Copy a dataset out, all of it or nothing.
+
+        Parameters
+        ----------
+        ref : str
+            Its name or id.
+        target : path
+            A directory, which must be empty or not there.
+        progress : callable, optional
+            Is told step, bytes done and bytes to do.
+
+        Returns
+        -------
+        Path
+            The directory, absolute; every byte in it was checked.
+
+        Raises
+        ------
+        DatasetError
+            If there is none, or it lies in place and is gone or changed.
+        OutputError
+            If the directory holds something, or cannot be written.
+        StoreError
+            If its bytes are gone or changed.
+        """
+        dataset = self.show(ref)
+        folder = Path(target).expanduser().absolute()
+        require_room(folder)
+        if dataset.in_store:
+            self.store.get(self.store.manifest(dataset.location), folder, progress=progress)
+        else:
+            copy_out(dataset, require_unchanged(dataset), folder, progress=progress)
+        return folder
+
+    def remove(self, ref: str) -> Dataset:
+        """Take a dataset out of the catalog; its bytes go with the next sweep, those in place stay.
+
+        Raises
+        ------
+        DatasetError
+            If there is none, it is somebody else's, or a job that is not over uses it.
+        """
+        dataset = self.show(ref)
+        if dataset.owner != self.owner:
+            raise DatasetError(
+                f"dataset {dataset.name!r} is not yours", owner=dataset.owner, hint="ask its owner to remove it"
+            )
+        return self.ledger.remove_dataset(dataset.id)
+
+    def expire(self) -> tuple[str, ...]:
+        """Take out datasets whose time is over and that no job uses; gives their names, sorted."""
+        return tuple(self.ledger.expire(time.time()))
+
+    def sweep(self, *, grace_s: float = _GRACE_S) -> Swept:
+        """Take out what has expired, and remove bytes that no dataset needs.
+
+        Parameters
+        ----------
+        grace_s : float
+            Bytes that were put less than this ago stay in any case [s], from 0: somebody may be adding them.
+
+        Returns
+        -------
+        Swept
+            What is gone.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer, or is damaged where it may not be.
+        """
+        expired = self.expire()
+        # Of files in place some digests are of samples, and none of them is in the store.
+        keep = [one for one in self.ledger.digests() if one.startswith("sha256:")]
+        gone = self.store.sweep(keep, grace_s=grace_s)
+        return Swept(expired, gone.objects, gone.size)
+
+    def verify(self, ref: str, *, remove_damaged: bool = False, progress: Progress | None = None) -> Dataset:
+        """Read all bytes of a dataset and check that they are what was added.
+
+        Parameters
+        ----------
+        ref : str
+            Its name or id.
+        remove_damaged : bool
+            Whether what changed in the store is removed there, so that adding the same files again mends it.
+        progress : callable, optional
+            Is told step, bytes done and bytes to do.
+
+        Returns
+        -------
+        Dataset
+            If they are. Of files in place above 256 MiB, 64 samples are read.
+
+        Raises
+        ------
+        DatasetError
+            If not; names the files.
+        StoreError
+            If the store does not answer.
+        """
+        dataset = self.show(ref)
+        if not dataset.in_store:
+            require_unchanged(dataset, every_byte=True)
+            return dataset
+        try:
+            manifest = self.store.manifest(dataset.location)
+            self.store.verify(manifest, remove_damaged=remove_damaged, progress=progress)
+        except StoreError as problem:
+            # The store says which files or which dataset is damaged; anything else is its own trouble.
+            wrong = problem.facts.get("files", problem.facts.get("dataset"))
+            if wrong is None:
+                raise
+            raise DatasetError(
+                f"dataset {dataset.name!r} is not what was added: {problem.headline}",
+                changed=wrong,
+                store=self.store.url,
+                hint="verify it with remove_damaged, then add the same files again under any name",
+            ) from problem
+        return dataset
+
+    def __repr__(self) -> str:
+        return f"Catalog({self.ledger.where}, {self.store.url}, owner={self.owner!r})"
+
+    def _repr_html_(self) -> str:
+        """The newest, as a table; where the ledger does not answer, where it is."""
+        from html import escape
+
+        try:
+            return self.list(limit=_SHOWN)._repr_html_()
+        except DmodError as problem:
+            return f"<p>{escape(repr(self))}: {escape(problem.headline)}</p>"
+
+    def _place(self, dataset: Dataset, progress: Progress | None) -> Path:
+        """Where a dataset lies on this machine; in place only if it is what was added."""
+        main = str(dataset.facts.get(MAIN, ""))
+        if not dataset.in_store:
+            require_unchanged(dataset)
+            path = Path(dataset.location)
+            return path / main if main and path.is_dir() else path
+        folder = self.store.local(self.store.manifest(dataset.location), progress=progress)
+        return folder / main if main else folder
+
+    def _require_free(self, name: str) -> None:
+        """Refuse a name that is taken."""
+        if self._taken(name):
+            raise DatasetError(
+                f"there is a dataset {name!r} already",
+                hint="a dataset never changes: choose another name, or remove the old one first",
+            )
+
+    def _free(self, name: str) -> str:
+        """A name that nobody has, as near as possible to this one."""
+        for number in range(1, _TRIED):
+            tried = name if number == 1 else f"{name}-{number}"
+            if not self._taken(tried):
+                return tried
+        return f"{name}-{uuid.uuid4().hex[:8]}"
+
+    def _taken(self, name: str) -> bool:
+        """Whether a dataset is called so."""
+        try:
+            return self.ledger.dataset(name).name == name
+        except DatasetError:
+            return False
