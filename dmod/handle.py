@@ -228,7 +228,7 @@ class Job:
     @cached_property
     def domain(self) -> Domain:
         """The catchments that are run; waits until they are checked."""
-        from dmod.conductor.conduct import question_of
+        from dmod.conductor.question import question_of
         from dmod.model.check import domain_of
 
         while self.plan is None and not self.state.is_final:

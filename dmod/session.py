@@ -215,7 +215,7 @@ class Session:
         Report
             Everything that was found; ``report.ok`` if a run could start.
         """
-        from dmod.conductor.conduct import question_of
+        from dmod.conductor.question import question_of
         from dmod.model.check import examine
 
         return examine(question_of(request_of(directory, **options), every_value=True))[1]

@@ -149,25 +149,26 @@ def _written(what: Any, folder: Path, category: Category | None, format_: Format
     """An xarray object as a file or store: forcing, outputs of a run, or observations."""
     import xarray as xr
 
-    if not isinstance(what, xr.Dataset | xr.DataArray):
+    if isinstance(what, xr.DataArray):
+        return _written(
+            what.to_dataset(name="discharge" if what.name is None else what.name), folder, category, format_
+        )
+    if not isinstance(what, xr.Dataset):
         raise DatasetError(
             f"a {type(what).__name__} cannot be added",
             needed="a path, bytes, or an xarray Dataset or DataArray",
             hint="write it to a file, and add that",
         )
-    dataset = what
-    if isinstance(what, xr.DataArray):
-        dataset = what.to_dataset(name="discharge" if what.name is None else what.name)
-    kind = category or (format_.categories[0] if format_ and format_ is not Format.GENERIC else _kind(dataset))
+    kind = category or (format_.categories[0] if format_ and format_ is not Format.GENERIC else _kind(what))
     if kind is Category.FORCING:
         from dmod.catalog.weather import write_weather
 
-        return write_weather(dataset, folder, format_)
+        return write_weather(what, folder, format_)
     if kind is Category.OUTPUT:
-        return _write_outputs(dataset, folder, format_)
+        return _write_outputs(what, folder, format_)
     if kind is Category.OBSERVATION:
-        return _write_netcdf(dataset, folder / "observations.nc")
-    raise _unlike(dataset)
+        return _write_netcdf(what, folder / "observations.nc")
+    raise _unlike(what)
 
 
 def _kind(dataset: xr.Dataset) -> Category | None:

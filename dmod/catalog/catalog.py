@@ -11,7 +11,6 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,11 +20,12 @@ from dmod.catalog.arriving import Given
 from dmod.catalog.finding import category_of, find, format_of, question_of
 from dmod.catalog.in_place import require_unchanged
 from dmod.catalog.leaving import copy_out, require_room
+from dmod.catalog.order import Swept, require_whole, sweep
 from dmod.catalog.table import DatasetList
 from dmod.data.coverage import Coverage, Everything
 from dmod.data.dataset import Dataset, Lineage, check_name
 from dmod.data.kinds import Category, Format
-from dmod.errors import DatasetError, DmodError, StoreError
+from dmod.errors import DatasetError, DmodError
 from dmod.store.reporting import Progress
 
 if TYPE_CHECKING:
@@ -33,23 +33,11 @@ if TYPE_CHECKING:
     from dmod.settings import Settings
     from dmod.store.root import Store
 
-__all__ = ["Catalog", "Swept"]
+__all__ = ["Catalog"]
 
 _SHOWN = 20
 _TRIED = 50
 _GRACE_S = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep removed."""
-
-    #: Names of the datasets whose time was over, sorted.
-    expired: tuple[str, ...]
-    #: Objects of the store that no dataset needs [1], from 0.
-    objects: int
-    #: Their bytes [byte], from 0.
-    size: int
 
 
 class Catalog:
@@ -132,7 +120,7 @@ class Catalog:
         )  # fmt: skip
         now_s = time.time()
         until_s = None if lasts_s is None else now_s + lasts_s
-        more = {"lineage": lineage, "owner": self.owner, "description": description}
+        more: dict[str, Any] = {"lineage": lineage, "owner": self.owner, "description": description}
         while True:
             called = self._free(kept.name) if name is None else name
             dataset = Dataset(
@@ -215,13 +203,7 @@ class Catalog:
         question = question_of(coverage, ids=ids, start=start, end=end, variables=variables)
         kinds = tuple(Category) if category is None else (category_of(category),)
         named = None if formats is None else [format_of(one) for one in formats]
-        fits: dict[str, Dataset] = {}
-        for kind in kinds:
-            known = [one for one in Format if kind in one.categories and one is not Format.GENERIC]
-            asked = known if named is None else [one for one in named if kind in one.categories]
-            if asked:
-                fits |= {one.id: one for one in find(self.ledger, kind, asked, question, limit=limit)}
-        return DatasetList(sorted(fits.values(), key=question.rank)[:limit] if len(kinds) > 1 else fits.values())
+        return DatasetList(find(self.ledger, kinds, named, question, limit=limit))
 
     def show(self, ref: str) -> Dataset:
         """A dataset by its name or id.
@@ -343,11 +325,7 @@ class Catalog:
         StoreError
             If the store does not answer, or is damaged where it may not be.
         """
-        expired = self.expire()
-        # Of files in place some digests are of samples, and none of them is in the store.
-        keep = [one for one in self.ledger.digests() if one.startswith("sha256:")]
-        gone = self.store.sweep(keep, grace_s=grace_s)
-        return Swept(expired, gone.objects, gone.size)
+        return sweep(self.ledger, self.store, now_s=time.time(), grace_s=grace_s)
 
     def verify(self, ref: str, *, remove_damaged: bool = False, progress: Progress | None = None) -> Dataset:
         """Read all bytes of a dataset and check that they are what was added.
@@ -377,20 +355,7 @@ class Catalog:
         if not dataset.in_store:
             require_unchanged(dataset, every_byte=True)
             return dataset
-        try:
-            manifest = self.store.manifest(dataset.location)
-            self.store.verify(manifest, remove_damaged=remove_damaged, progress=progress)
-        except StoreError as problem:
-            # The store says which files or which dataset is damaged; anything else is its own trouble.
-            wrong = problem.facts.get("files", problem.facts.get("dataset"))
-            if wrong is None:
-                raise
-            raise DatasetError(
-                f"dataset {dataset.name!r} is not what was added: {problem.headline}",
-                changed=wrong,
-                store=self.store.url,
-                hint="verify it with remove_damaged, then add the same files again under any name",
-            ) from problem
+        require_whole(self.store, dataset, remove_damaged=remove_damaged, progress=progress)
         return dataset
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ format ``generic``, answers no question unless it is asked for by that name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,16 @@ class Question:
         return Coverage(
             coverage.spans if spans else ALL, coverage.ids if ids else ALL, coverage.variables if variables else ALL
         )
+
+    def put_to(self, category: Category) -> Question:
+        """The same in the words of a category: forcing calls its variables as AORC does."""
+        names = self.coverage.variables
+        if category is not Category.FORCING or isinstance(names, Everything):
+            return self
+        from dmod.formats.describe_forcing import aorc_name
+
+        known = frozenset(map(aorc_name, names))
+        return replace(self, coverage=replace(self.coverage, variables=known))
 
     def rank(self, dataset: Dataset) -> tuple[float, float, str]:
         """What answers are ordered by, the best first: least excess, then newest, then name."""
@@ -88,19 +98,39 @@ def question_of(
 
 
 def find(
-    ledger: Ledger, category: Category, formats: Sequence[Format], question: Question, *, limit: int | None
+    ledger: Ledger,
+    categories: Sequence[Category],
+    formats: Sequence[Format] | None,
+    question: Question,
+    *,
+    limit: int | None = None,
 ) -> list[Dataset]:
-    """Datasets of a category that answer a question, the best first."""
-    asked = question
-    if category is Category.FORCING and not isinstance(question.coverage.variables, Everything):
-        from dmod.formats.describe_forcing import aorc_name
+    """Datasets that answer a question, the best first.
 
-        known = frozenset(map(aorc_name, question.coverage.variables))
-        asked = Question(Coverage(question.coverage.spans, question.coverage.ids, known), question.matters)
-    if all(asked.matters):
-        return ledger.find(category, tuple(formats), asked.coverage, limit=limit)
-    fits = (one for one in ledger.datasets(category=category) if one.format in formats)
-    return sorted((one for one in fits if asked.seen(one.coverage).covers(asked.coverage)), key=asked.rank)[:limit]
+    Parameters
+    ----------
+    ledger : Ledger
+        Where they are listed.
+    categories : sequence of Category
+        What they may be for.
+    formats : sequence of Format or None
+        What they may be; anything whose contents are known if None.
+    question : Question
+        What they must hold.
+    limit : int, optional
+        How many at most.
+
+    Returns
+    -------
+    list of Dataset
+        By least excess, then newest, then name.
+    """
+    found: list[Dataset] = []
+    for category in categories:
+        known = [one for one in Format if one is not Format.GENERIC] if formats is None else formats
+        if asked := [one for one in known if category in one.categories]:
+            found += _answers(ledger, category, asked, question.put_to(category), limit)
+    return sorted(found, key=question.rank)[:limit] if len(categories) > 1 else found
 
 
 def category_of(text: Category | str) -> Category:
@@ -129,6 +159,17 @@ def format_of(text: Format | str) -> Format:
         return Format(text)
     except ValueError:
         raise DatasetError(f"there is no format {str(text)!r}", known=", ".join(Format)) from None
+
+
+def _answers(
+    ledger: Ledger, category: Category, formats: Sequence[Format], question: Question, limit: int | None
+) -> list[Dataset]:
+    """Those of one category."""
+    if all(question.matters):
+        return ledger.find(category, formats, question.coverage, limit=limit)
+    fits = (one for one in ledger.datasets(category=category) if one.format in formats)
+    held = (one for one in fits if question.seen(one.coverage).covers(question.coverage))
+    return sorted(held, key=question.rank)[:limit]
 
 
 def _span(start: str | datetime | None, end: str | datetime | None) -> Span:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmod.conductor.provenance import PROVENANCE, provenance_of, published_job
+from dmod.conductor.question import cores_here, looks_large, question_of
 from dmod.errors import Cancelled, CheckError, DmodError, LostLease, RunError, as_failure, to_facts
 from dmod.execution.cluster import open_cluster
 from dmod.execution.dask_run import DaskRun, launch
@@ -33,14 +34,13 @@ from dmod.job.request import JobRequest
 from dmod.model.case import Case, Question
 from dmod.model.check import examine
 from dmod.model.findings import Report
-from dmod.model.run_directory import find_run_directory
 from dmod.schedule.sizing import Sizing, size_run
 from dmod.store.staging import Staging, check_target, open_staging
 
 if TYPE_CHECKING:
     from dmod.engine.part_run import PartReport
 
-__all__ = ["Conduct", "question_of"]
+__all__ = ["Conduct"]
 
 log = logging.getLogger("dmod.conductor")
 
@@ -48,40 +48,6 @@ _TICK_S = 0.05
 #: Files of which one at least is in a directory that `overwrite` may replace.
 _OURS = ("run.nc", "run.zarr", "provenance.json")
 _STEP_S = 3600
-_LARGE_BYTES = 256 * 2**20
-
-
-def question_of(request: JobRequest, *, every_value: bool) -> Question:
-    """What the pre-flight check is asked for a request.
-
-    Parameters
-    ----------
-    request : JobRequest
-        What is asked for.
-    every_value : bool
-        Look at every value of the forcing, or at a sample where it is large.
-
-    Raises
-    ------
-    InputError
-        If parts of the run cannot be found.
-    """
-    assert request.directory is not None, "a composed run is prepared first"
-    directory = find_run_directory(
-        request.directory,
-        hydrofabric=request.hydrofabric,
-        realization=request.realization,
-        forcing=request.forcing,
-    )
-    return Question(
-        directory,
-        request.catchments,
-        request.start_s,
-        request.end_s,
-        directory.forcing,
-        request.units,
-        every_value,
-    )
 
 
 @dataclass
@@ -216,7 +182,7 @@ class Conduct:
         request = self.request
         if request.scheduler is not None or request.memory_bytes is not None:
             return
-        workers = request.workers or (_cores() if _looks_large(request) else None)
+        workers = request.workers or (cores_here() if looks_large(request) else None)
         if workers is None or workers > free_cores:
             return
         sizing = Sizing(workers, workers, processes=True)
@@ -292,7 +258,7 @@ class Conduct:
         assert self._case is not None
         case = self._case
         self._sizing = size_run(
-            catchments=len(case.domain.network), steps=case.steps, cores=_cores(),
+            catchments=len(case.domain.network), steps=case.steps, cores=cores_here(),
             workers=self.request.workers, together=case.row_chunk == 0, memory_bytes=self.request.memory_bytes,
         )  # fmt: skip
         self.plan = plan_run(case, self._sizing, self.request.target, scheduler=self.request.scheduler)
@@ -396,21 +362,6 @@ class Conduct:
             assert self.plan is not None
             self._made_from = provenance_of(self.plan, self.request, self.journal.job)
         return self._made_from
-
-
-def _cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-
-
-def _looks_large(request: JobRequest) -> bool:
-    """Whether the forcing beside a run is so large that worker processes will surely be wanted."""
-    if request.directory is None:
-        return False
-    folder = request.directory / "forcings"
-    files = [request.forcing] if request.forcing is not None else folder.glob("*.nc") if folder.is_dir() else []
-    whole = request.catchments is None and request.start_s is None and request.end_s is None
-    return whole and any(path.is_file() and path.stat().st_size > _LARGE_BYTES for path in files)
 
 
 def _grouping(text: str) -> Any:

@@ -61,7 +61,7 @@ def facts(domain: Domain) -> dict[str, str]:
     except HydrofabricError as circle:
         lines |= {"Area": f"{domain.area_km2:,.1f} km²", "Outlet": f"none: {circle.headline}"}
     lines |= {
-        "CRS": crs(domain).splitlines()[0][:80] if crs(domain) else "not stated",
+        "CRS": _crs(domain),
         "Source": str(fabric.path),
         "Licence": licence(domain),
         "Chosen": "; ".join(domain.story) or "all of the source",
@@ -95,8 +95,11 @@ def reported_km2(domain: Domain) -> float:
     total = np.append(domain.hydrofabric.topology.flowpaths.total_km2, np.nan)
     bare = river.flowpath[places] < 0
     area = np.append(river.topology.catchments.area_km2, np.zeros(len(river) - river.count))
-    here = np.where(bare, area[places], total[river.flowpath[places]])
-    leaving = flow_of(domain).downstream < 0
+    flow = flow_of(domain)
+    # Without a flowpath nothing is stated: its own area is all that drains there only if nothing lies above.
+    own = np.where(flow.walk.size == 1, area[places], np.nan)
+    here = np.where(bare, own, total[river.flowpath[places]])
+    leaving = flow.downstream < 0
     chosen = np.zeros(len(river) + 1, dtype=bool)
     chosen[places] = True
     above = np.flatnonzero(~chosen[:-1] & chosen[river.downstream])
@@ -119,6 +122,14 @@ def _of_flow(domain: Domain, flow: Flow) -> dict[str, str]:
         "Outlet" if len(leaving) == 1 else "Outlets": _listed(names, len(leaving)),
         "Longest path": path if count else "",
     }
+
+
+def _crs(domain: Domain) -> str:
+    """The reference system in one line, also where the file has gone since it was opened."""
+    try:
+        return next(iter(crs(domain).splitlines()), "not stated")[:80]
+    except (HydrofabricError, OSError):
+        return "not known: the source cannot be read"
 
 
 def _outlet(domain: Domain, place: int) -> str:

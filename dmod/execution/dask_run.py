@@ -7,6 +7,7 @@ dies, Dask starts it again elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -125,7 +126,8 @@ class DaskRun:
 
     def stop(self) -> None:
         """Have all tasks stop, those under way at their next block; return when none runs."""
-        self._stop_flag.touch()
+        with contextlib.suppress(OSError):  # whoever has the job now may have removed its directory
+            self._stop_flag.touch()
         keys = frozenset(future.key for future in self._futures)
         self._client.cancel(self._futures)
         until = time.monotonic() + 10

@@ -3,10 +3,12 @@
 A run that lost its conductor, or was stopped, is taken up again: the file is laid out
 still, and parts that left their mark are not computed a second time. It is only taken up
 if it is the same run, told by a fingerprint of everything that decides what is written.
+Whoever takes it up tells those to stop who were at it before: their tasks may live on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -24,6 +26,8 @@ __all__ = ["Resume"]
 
 _FOLDER = "RESUME"
 _LAYOUT = "layout.json"
+#: Beginnings of the names of files that say who is at it, and who is to stop.
+_AT_IT, _STOP = "run-", "stop-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +36,30 @@ class Resume:
 
     #: Where outputs are made.
     staging: Path
+    #: Of all that decides what is written where, see `fingerprint_of`.
+    fingerprint: str
 
     @property
     def folder(self) -> Path:
-        """Where the marks are; every worker sees it."""
-        return self.staging / _FOLDER
+        """Where the marks are; every worker sees it. Those of another run are elsewhere."""
+        return self.staging / _FOLDER / self.fingerprint[:16]
 
-    def found(self, fingerprint: str) -> Layout | None:
-        """The layout of the same run, if it was begun here; otherwise everything there is cleared away."""
+    def found(self) -> Layout | None:
+        """The layout of the same run, if it was begun here."""
         try:
             kept = json.loads((self.folder / _LAYOUT).read_text(encoding="utf-8"))
             layout = Layout(Path(kept["path"]), int(kept["steps"]), kept["offsets"])
-            if kept["fingerprint"] == fingerprint and layout.path.stat().st_size == kept["size"]:
+            if kept["fingerprint"] == self.fingerprint and layout.path.stat().st_size == kept["size"]:
                 return layout
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # never begun, or cut off while it was: it begins anew
-        self.clear()
+            return None  # never begun, or cut off while it was: it begins anew
         return None
 
-    def begin(self, fingerprint: str, layout: Layout) -> None:
+    def begin(self, layout: Layout) -> None:
         """Say that the file is laid out."""
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         kept = {
-            "fingerprint": fingerprint, "path": str(layout.path), "steps": layout.steps,
+            "fingerprint": self.fingerprint, "path": str(layout.path), "steps": layout.steps,
             "offsets": dict(layout.offsets), "size": layout.path.stat().st_size,
         }  # fmt: skip
         _write(self.folder / _LAYOUT, kept)
@@ -70,9 +75,37 @@ class Resume:
             found[report.index] = report
         return found
 
-    def clear(self) -> None:
+    @staticmethod
+    def enter(staging: Path, name: str) -> Path:
+        """Begin to write; all who were at it before are told to stop.
+
+        Parameters
+        ----------
+        staging : Path
+            Where outputs are made.
+        name : str
+            A name that nobody else has, safe in a path.
+
+        Returns
+        -------
+        Path
+            The file whose existence tells our own tasks to stop.
+        """
+        folder = staging / _FOLDER
+        folder.mkdir(exist_ok=True)
+        for mark in folder.glob(f"{_AT_IT}*"):
+            mark.replace(mark.with_name(_STOP + mark.name.removeprefix(_AT_IT)))
+        (folder / f"{_AT_IT}{name}").touch()
+        return folder / f"{_STOP}{name}"
+
+    @staticmethod
+    def clear(staging: Path) -> None:
         """Remove all marks."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        gone = staging / f".{_FOLDER}"
+        with contextlib.suppress(FileNotFoundError):
+            # Renamed first: from then on nobody who was told to stop writes anything into it.
+            (staging / _FOLDER).replace(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     @staticmethod
     def mark(folder: Path, report: PartReport) -> None:
@@ -80,7 +113,7 @@ class Resume:
         _write(folder / f"part-{report.index}.json", asdict(report))
 
     @staticmethod
-    def fingerprint(plan: RunPlan, variables: Iterable[object], provenance: Mapping[str, str]) -> str:
+    def fingerprint_of(plan: RunPlan, variables: Iterable[object], provenance: Mapping[str, str]) -> str:
         """Of all that decides what is written where."""
         case, network = plan.case, plan.case.domain.network
         told = hashlib.sha256()

@@ -36,7 +36,13 @@ _TARGET_CODES = frozenset([sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3
 _WRITE_CODES = frozenset([sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE])
 
 #: How the new file is written: nobody reads it before it has its name, so a crash leaves nothing to mend.
-_SETTINGS = ("journal_mode = OFF", "synchronous = OFF", "main.locking_mode = EXCLUSIVE", "temp_store = MEMORY")
+_SETTINGS = (
+    "journal_mode = OFF",
+    "synchronous = OFF",
+    "main.locking_mode = EXCLUSIVE",
+    "temp_store = MEMORY",
+    "cache_size = -16384",
+)
 
 
 @dataclass(frozen=True, slots=True)

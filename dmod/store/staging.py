@@ -6,6 +6,7 @@ the target's name; what was there before stays until the new is whole.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -21,8 +22,8 @@ __all__ = ["Staging", "check_target", "open_staging"]
 
 _OWNER = "PARTIAL"
 _DISCARD_S = 5
-#: Staging directories that runs of this process are writing to, and who may look at them.
-_open: set[Path] = set()
+#: Staging directories that runs of this process are writing to, who writes, and who may look at them.
+_open: dict[Path, Staging] = {}
 _turn = threading.Lock()
 
 
@@ -43,21 +44,46 @@ class Staging:
         #: Where things are made.
         self.path = target.with_name(target.name + ".partial")
 
+    @property
+    def _old(self) -> Path:
+        """Where earlier outputs are for the moment in which the new ones take their name."""
+        return self.target.with_name(self.target.name + ".replaced")
+
     def release(self) -> None:
         """Say that nobody writes here any more; what is there stays, marked as partial."""
         with _turn:
-            _open.discard(self.path.resolve())
+            if _open.get(self.path.resolve()) is self:
+                del _open[self.path.resolve()]
+            with contextlib.suppress(OSError):
+                if (self.path / _OWNER).read_text().startswith(_writer()):
+                    _mark(self.path, "nobody", self.job)
 
     def publish(self) -> None:
-        """Give it the target's name; what was there is replaced."""
-        (self.path / _OWNER).unlink(missing_ok=True)
-        old = self.target.with_name(self.target.name + ".replaced")
+        """Give it the target's name; what was there is replaced.
+
+        Whoever dies in the middle of it leaves something that `settle` or another run of the same job
+        puts right.
+        """
         if self.target.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            self.target.replace(old)
+            shutil.rmtree(self._old, ignore_errors=True)
+            self.target.replace(self._old)
         self.path.replace(self.target)
+        self.settle()
         self.release()
-        shutil.rmtree(old, ignore_errors=True)
+
+    def settle(self) -> None:
+        """Clear up after outputs have taken their name."""
+        (self.target / _OWNER).unlink(missing_ok=True)
+        shutil.rmtree(self._old, ignore_errors=True)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether something is there that this job made."""
+        try:
+            told = (self.path / _OWNER).read_text(errors="replace").partition("\n")[2]
+        except OSError:
+            return False
+        return bool(self.job) and told.startswith(f"job {self.job}\n")
 
     def discard(self) -> None:
         """Remove it with all that is in it."""
@@ -93,25 +119,22 @@ def open_staging(target: Path, *, overwrite: bool, ours: Sequence[str], job: str
     OutputError
         If the target is in use, not empty, not ours, or cannot be made.
     """
-    check_target(target, overwrite=overwrite, ours=ours)
     staging = Staging(target, job)
     with _turn:
+        if staging.is_ours and not target.exists() and staging._old.exists():
+            staging._old.replace(target)  # it was cut off between taking the old away and putting the new there
+        check_target(target, overwrite=overwrite, ours=ours)
         _make(staging)
-        _open.add(staging.path.resolve())
+        _open[staging.path.resolve()] = staging
     return staging
 
 
 def _make(staging: Staging) -> None:
     """Make the directory and mark it; what an earlier run left goes."""
-    _clear(staging.path, staging.job)
+    _clear(staging)
     try:
         staging.path.mkdir(parents=True, exist_ok=True)
-        beside = staging.path / f".{_OWNER}.{os.getpid()}"
-        beside.write_text(
-            f"{socket.gethostname()} {os.getpid()}\njob {staging.job}\n"
-            "A run writes here, or was stopped. Not complete; may be removed.\n"
-        )
-        beside.replace(staging.path / _OWNER)
+        _mark(staging.path, _writer(), staging.job)
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             shutil.rmtree(staging.path, ignore_errors=True)
@@ -126,6 +149,18 @@ def _make(staging: Staging) -> None:
             reason=problem.strerror,
             hint="choose another --output",
         ) from problem
+
+
+def _writer() -> str:
+    """This process, as a mark names it."""
+    return f"{socket.gethostname()} {os.getpid()}"
+
+
+def _mark(partial: Path, writer: str, job: str) -> None:
+    """Say who writes to a directory, and for which job."""
+    beside = partial / f".{_OWNER}.{os.getpid()}"
+    beside.write_text(f"{writer}\njob {job}\nA run writes here, or was stopped. Not complete; may be removed.\n")
+    beside.replace(partial / _OWNER)
 
 
 def check_target(target: Path, *, overwrite: bool, ours: Sequence[str]) -> None:
@@ -154,8 +189,9 @@ def check_target(target: Path, *, overwrite: bool, ours: Sequence[str]) -> None:
         )
 
 
-def _clear(partial: Path, job: str) -> None:
+def _clear(staging: Staging) -> None:
     """Remove what an earlier run left, unless that run is still at it, or is the same job."""
+    partial = staging.path
     if not partial.exists():
         return
     owner = partial / _OWNER
@@ -165,12 +201,13 @@ def _clear(partial: Path, job: str) -> None:
             path=partial,
             hint="move it, or choose another --output",
         )
-    first, _, rest = owner.read_text().partition("\n")
-    if job and rest.startswith(f"job {job}\n") and partial.resolve() not in _open:
+    writer = _open.get(partial.resolve())
+    if staging.is_ours and (writer is None or writer.job == staging.job):
         return  # whoever conducted it lost its lease, or this would not be asked
+    first, _, _ = owner.read_text(errors="replace").partition("\n")
     host, _, pid = first.partition(" ")
     here = host == socket.gethostname() and pid.isdigit() and _alive(int(pid))
-    if here or partial.resolve() in _open:
+    if here or writer is not None:
         raise OutputError(
             "another run is writing there",
             directory=partial,

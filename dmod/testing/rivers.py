@@ -235,7 +235,7 @@ def run_here(directory: Path, *, parts: int = 1, budget_bytes: int | None = None
     CheckError
         If the pre-flight check finds errors.
     """
-    from dmod.conductor.conduct import question_of
+    from dmod.conductor.question import question_of
     from dmod.engine.part_run import run_part
     from dmod.execution.plan import parts_of, plan_run, variables_of
     from dmod.formats import run_output

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dmod.conductor.conduct import question_of
+from dmod.conductor.question import question_of
 from dmod.engine.part_run import run_part
 from dmod.errors import Cancelled
 from dmod.execution.plan import parts_of, plan_run, variables_of

@@ -16,7 +16,7 @@ ROOMS = [path for path in MODULES if path.name == "__init__.py" and path.parent 
 #: Names of kinds of things, not of things.
 NO_ROOM = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "core"}
 #: The only rooms inside a room.
-NESTED = {("engine", "modules"), ("engine", "adapters")}
+NESTED = {("engine", "modules"), ("engine", "adapters"), ("ledger", "migrations")}
 #: A path that exists on one machine only.
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|work)/\w|[A-Z]:\\Users\\")
 #: What people read and run, besides the package itself.

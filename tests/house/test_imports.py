@@ -7,6 +7,7 @@ import sys
 
 #: Libraries that a notebook's first line must not wait for.
 HEAVY = {
+    "alembic",
     "dask",
     "distributed",
     "docker",
@@ -14,6 +15,8 @@ HEAVY = {
     "ipywidgets",
     "matplotlib",
     "numba",
+    "psycopg",
+    "pyarrow",
     "sqlalchemy",
     "tornado",
 }

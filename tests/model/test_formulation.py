@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from dmod.conductor.conduct import question_of
+from dmod.conductor.question import question_of
 from dmod.errors import RealizationError
 from dmod.model.check import examine
 from dmod.model.formulation import Formulation
