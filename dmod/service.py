@@ -109,9 +109,8 @@ class LocalService:
 
         with self._lock:
             if self._conductor is None:
-                self._conductor = Conductor(
-                    self.ledger, host=Host.here().limited(self.settings.cores), factory=self.settings.cluster
-                )
+                host = Host.here().limited(self.settings.cores)
+                self._conductor = Conductor(self.ledger, host=host, settings=self.settings)
             return self._conductor
 
     def close(self) -> None:

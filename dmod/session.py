@@ -10,17 +10,21 @@ import atexit
 import os
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from dmod.errors import InputError
 from dmod.handle import Job, JobList
-from dmod.job.request import JobRequest, OutputFormat, instant
+from dmod.job.request import Composition, JobRequest, OutputFormat, instant
 from dmod.schedule.resources import read_memory
 from dmod.service import LocalService
 from dmod.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from dmod.catalog.catalog import Catalog
+    from dmod.domain.domain import Domain
+    from dmod.model.formulation import Formulation
     from dmod.model.findings import Report
 
 __all__ = ["Job", "Session", "connect", "request_from", "request_of", "run"]
@@ -162,17 +166,76 @@ class Session:
         """Submit a request; returns at once."""
         return Job(self.service, self.service.submit(request))
 
+    @cached_property
+    def datasets(self) -> Catalog:
+        """The datasets there are: add, find, open, get, remove."""
+        from dmod.catalog.catalog import Catalog
+
+        return Catalog.at(self.settings, self.service.ledger, owner=self.service.owner)
+
+    def compose(
+        self,
+        domain: Domain | AnyPath,
+        formulation: Formulation | str = "cfe",
+        *,
+        start: str,
+        end: str,
+        forcing: AnyPath | None = None,
+        **options: Any,
+    ) -> Job:
+        """Run a formulation on a domain; what else it needs is found among the datasets, or derived.
+
+        Parameters
+        ----------
+        domain : Domain, path or name of a dataset
+            Where; a `Domain` means its catchments.
+        formulation : Formulation or str
+            What is computed; ``cfe`` names one that is shipped.
+        start, end : str
+            First instant, and start of the last step, UTC.
+        forcing : path or name of a dataset, optional
+            The weather; whatever dataset covers it with least excess otherwise.
+        **options
+            As for `run`: ``output``, ``workers``, ``memory``, ``priority`` and so on.
+
+        Returns
+        -------
+        Job
+            Under way; its events say what was found and what was derived.
+
+        Raises
+        ------
+        InputError
+            If an option makes no sense. What is missing is in the job.
+        """
+        from dmod.domain.domain import Domain
+        from dmod.model.formulation import Formulation
+
+        chain = Formulation.load(formulation) if isinstance(formulation, str) else formulation
+        catchments = options.pop("catchments", None)
+        if isinstance(domain, Domain):
+            where = str(domain.hydrofabric.path.absolute())
+            if catchments is None and domain.chosen is not None:
+                catchments = domain.catchments.to_list()
+        else:
+            where = str(domain)
+        made = request_of(Path(), start=start, end=end, catchments=catchments, **options)
+        composition = Composition(where, chain.to_dict(), None if forcing is None else str(forcing))
+        return self.submit(replace(made, directory=None, composition=composition))
+
     def map(self, requests: Iterable[JobRequest]) -> JobList:
         """Submit many requests as one array, for sweeps and ensembles."""
         return JobList(Job(self.service, job) for job in self.service.submit_many(list(requests))[1])
 
-    def run(self, directory: AnyPath, **options: Any) -> Job:
-        """Run an ngen or NGIAB run directory, just as it is.
+    def run(self, directory: AnyPath | Domain, formulation: Formulation | str | None = None, **options: Any) -> Job:
+        """Run an ngen or NGIAB run directory just as it is, or a formulation on a domain.
 
         Parameters
         ----------
-        directory : path
-            The directory that holds ``config/`` and ``forcings/``.
+        directory : path, Domain or name of a dataset
+            The directory that holds ``config/`` and ``forcings/``; or where to run *formulation*.
+        formulation : Formulation or str, optional
+            What to compute on a domain; see `compose` for what goes with it.
         hydrofabric, realization, forcing : path, optional
             Parts named by hand.
         output : path, optional
@@ -205,6 +268,8 @@ class Session:
         for name in ("scheduler", "workers"):
             if options.get(name) is None:
                 options[name] = getattr(self.settings, name)
+        if formulation is not None or hasattr(directory, "hydrofabric"):
+            return self.compose(directory, formulation or "cfe", **options)
         return self.submit(request_from(directory, **options))
 
     def check(self, directory: AnyPath, **options: Any) -> Report:

@@ -1,12 +1,14 @@
 """What becomes of something that is added: described, and its bytes where they stay.
 
 A dataset is opened by its one file, or else by its directory; where it is another file, as
-that of the catchments of a GeoJSON pair, the fact `MAIN` names it. Names and rows are the
-catalog's.
+that of the catchments of a GeoJSON pair, the fact `MAIN` names it. `keep` comes first and
+`register` last, so that what is in the catalog is whole.
 """
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,16 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from dmod.catalog.arriving import Given, laid_out, name_for
 from dmod.catalog.in_place import MAIN, STAMP, files_of, is_settled, stamp_of, take_stock
-from dmod.data.dataset import File
+from dmod.data.dataset import Dataset, File, Lineage
 from dmod.data.kinds import Category, Format
 from dmod.errors import DatasetError
 from dmod.store.reporting import Progress
 
 if TYPE_CHECKING:
     from dmod.formats.describe_glance import Description
+    from dmod.ledger.ledger import Ledger
     from dmod.store.root import Store
 
-__all__ = ["MAIN", "Kept", "keep", "seconds_of"]
+__all__ = ["MAIN", "Kept", "keep", "register", "require_free", "seconds_of"]
+
+_TRIED = 50
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,74 @@ def keep(
         return Kept(name_for(what, found.format, path), fields)
 
 
+def register(
+    ledger: Ledger,
+    kept: Kept,
+    *,
+    name: str | None,
+    owner: str,
+    description: str,
+    lineage: Lineage | None,
+    lasts_s: float | None,
+) -> Dataset:
+    """Put a dataset into the catalog.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where datasets are listed.
+    kept : Kept
+        What it is; its bytes are where they stay.
+    name : str or None
+        What it is called; one that suits and is free if None.
+    owner, description : str
+        Whose it is, and what.
+    lineage : Lineage or None
+        What it was derived from.
+    lasts_s : float or None
+        How long it is kept [s], > 0; None for ever.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DatasetError
+        If the name is taken.
+    """
+    now_s = time.time()
+    until_s = None if lasts_s is None else now_s + lasts_s
+    while True:
+        called = _free(ledger, kept.name) if name is None else name
+        dataset = Dataset(
+            id=uuid.uuid4().hex, name=called, owner=owner, description=description, lineage=lineage,
+            created_s=now_s, expires_s=until_s, **kept.fields,
+        )  # fmt: skip
+        try:
+            ledger.add_dataset(dataset)
+        except DatasetError:
+            if name is None and _taken(ledger, called):
+                continue  # somebody took the name that was free a moment ago
+            raise
+        return dataset
+
+
+def require_free(ledger: Ledger, name: str) -> None:
+    """Refuse a name that is taken, before any bytes go anywhere.
+
+    Raises
+    ------
+    DatasetError
+        If it is.
+    """
+    if _taken(ledger, name):
+        raise DatasetError(
+            f"there is a dataset {name!r} already",
+            hint="a dataset never changes: choose another name, or remove the old one first",
+        )
+
+
 def seconds_of(given: timedelta | float | str) -> float:
     """How long something is kept [s], > 0.
 
@@ -146,3 +219,20 @@ def _kind(path: Path, found: Description, category: Category | None) -> Category
 def _main(path: Path, found: Description) -> dict[str, str]:
     """The fact that names the file by which it is opened."""
     return {} if found.files == (path,) and path.is_dir() else {MAIN: found.files[0].name}
+
+
+def _free(ledger: Ledger, name: str) -> str:
+    """A name that nobody has, as near as possible to this one."""
+    for number in range(1, _TRIED):
+        tried = name if number == 1 else f"{name}-{number}"
+        if not _taken(ledger, tried):
+            return tried
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+def _taken(ledger: Ledger, name: str) -> bool:
+    """Whether a dataset is called so."""
+    try:
+        return ledger.dataset(name).name == name
+    except DatasetError:
+        return False

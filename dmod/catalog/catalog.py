@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from dmod.catalog.adding import MAIN, keep, seconds_of
+from dmod.catalog.adding import MAIN, keep, register, require_free, seconds_of
 from dmod.catalog.arriving import Given
 from dmod.catalog.finding import category_of, find, format_of, question_of
 from dmod.catalog.in_place import require_unchanged
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Catalog"]
 
 _SHOWN = 20
-_TRIED = 50
 _GRACE_S = 86_400.0
 
 
@@ -112,27 +110,15 @@ class Catalog:
             If its bytes cannot be kept.
         """
         if name is not None:
-            self._require_free(check_name(name))
+            require_free(self.ledger, check_name(name))
         lasts_s = None if expires_in is None else seconds_of(expires_in)
         kept = keep(
             self.store, what, name=name, category=None if category is None else category_of(category),
             format_=None if format is None else format_of(format), in_place=in_place, progress=progress,
         )  # fmt: skip
-        now_s = time.time()
-        until_s = None if lasts_s is None else now_s + lasts_s
-        more: dict[str, Any] = {"lineage": lineage, "owner": self.owner, "description": description}
-        while True:
-            called = self._free(kept.name) if name is None else name
-            dataset = Dataset(
-                id=uuid.uuid4().hex, name=called, created_s=now_s, expires_s=until_s, **kept.fields, **more
-            )
-            try:
-                self.ledger.add_dataset(dataset)
-            except DatasetError:
-                if name is None and self._taken(called):
-                    continue  # somebody took the name that was free a moment ago
-                raise
-            return dataset
+        return register(
+            self.ledger, kept, name=name, owner=self.owner, description=description, lineage=lineage, lasts_s=lasts_s
+        )
 
     def list(
         self,
@@ -379,26 +365,3 @@ class Catalog:
             return path / main if main and path.is_dir() else path
         folder = self.store.local(self.store.manifest(dataset.location), progress=progress)
         return folder / main if main else folder
-
-    def _require_free(self, name: str) -> None:
-        """Refuse a name that is taken."""
-        if self._taken(name):
-            raise DatasetError(
-                f"there is a dataset {name!r} already",
-                hint="a dataset never changes: choose another name, or remove the old one first",
-            )
-
-    def _free(self, name: str) -> str:
-        """A name that nobody has, as near as possible to this one."""
-        for number in range(1, _TRIED):
-            tried = name if number == 1 else f"{name}-{number}"
-            if not self._taken(tried):
-                return tried
-        return f"{name}-{uuid.uuid4().hex[:8]}"
-
-    def _taken(self, name: str) -> bool:
-        """Whether a dataset is called so."""
-        try:
-            return self.ledger.dataset(name).name == name
-        except DatasetError:
-            return False

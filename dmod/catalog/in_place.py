@@ -152,9 +152,9 @@ def require_unchanged(dataset: Dataset, *, every_byte: bool = False) -> dict[str
         )
     folder = path if path.is_dir() else path.parent
     beside = [folder / one.path for one in dataset.files]
-    files = files_of(
-        path, [path] if path.is_dir() else [one for one in beside if one.exists()] or [path], dataset.format
-    )
+    whole = path.is_dir() and MAIN not in dataset.facts
+    parts = [path] if whole else [one for one in beside if one.exists()] or [path]
+    files = files_of(path, parts, dataset.format, links_out=True)
     if not every_byte and dataset.facts.get(STAMP) == stamp_of(files):
         return files
     if differs := _differences(dataset, files):

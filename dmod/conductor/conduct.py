@@ -11,17 +11,29 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
+import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmod.conductor.convert import convert
 from dmod.conductor.provenance import PROVENANCE, provenance_of, published_job
 from dmod.conductor.question import cores_here, looks_large, question_of
-from dmod.errors import Cancelled, CheckError, DmodError, LostLease, RunError, as_failure, to_facts
+from dmod.errors import (
+    Cancelled,
+    CheckError,
+    DmodError,
+    InputError,
+    LedgerError,
+    LostLease,
+    RunError,
+    as_failure,
+    to_facts,
+)
 from dmod.execution.cluster import open_cluster
 from dmod.execution.dask_run import DaskRun, launch
 from dmod.execution.plan import RunPlan, parts_of, plan_run, variables_of
@@ -38,6 +50,8 @@ from dmod.schedule.sizing import Sizing, size_run
 from dmod.store.staging import Staging, check_target, open_staging
 
 if TYPE_CHECKING:
+    from dmod.conductor.compose import Composer
+    from dmod.data.requirement import Match
     from dmod.engine.part_run import PartReport
 
 __all__ = ["Conduct"]
@@ -45,6 +59,7 @@ __all__ = ["Conduct"]
 log = logging.getLogger("dmod.conductor")
 
 _TICK_S = 0.05
+_WITH_CORES = (State.ALLOCATED, State.RUNNING, State.FINISHED)
 #: Files of which one at least is in a directory that `overwrite` may replace.
 _OURS = ("run.nc", "run.zarr", "provenance.json")
 _STEP_S = 3600
@@ -68,13 +83,28 @@ class Conduct:
     reports: tuple[PartReport, ...] = ()
     #: How clusters are opened; replaced where several jobs share one.
     clusters: Callable[[Sizing, str | None, Path], contextlib.AbstractContextManager[Any]] | None = None
+    #: Puts a composed run together; None for a run of a directory.
+    composer: Composer | None = None
+    #: Where a composed run's directory is made.
+    folder: Path | None = None
+    #: Told that outputs are in their place, before the job is complete.
+    published: Callable[[Path], None] = lambda _target: None
     #: Told when cores are let go of.
     released: Callable[[], None] = lambda: None
+    #: Makes sure that nobody else has the job; raises `LostLease` otherwise.
+    still_ours: Callable[[], None] = lambda: None
+    #: Whether it was let go of before its end; whoever claims it next goes on with it.
+    is_left: bool = False
+    #: This attempt among all there were of the job, on a cluster and on disk.
+    _attempt: str = field(init=False)
+    _leaving: threading.Event = field(default_factory=threading.Event)
+    _matches: list[Match] = field(default_factory=list)
     _question: Question | None = None
     _case: Case | None = None
     _sizing: Sizing | None = None
     _staging: Staging | None = None
     _layout: run_output.Layout | None = None
+    _flag: Path | None = None
     _run: DaskRun | None = None
     _client: Any = None
     _early: Future[Any] | None = None
@@ -82,6 +112,9 @@ class Conduct:
     #: What goes with the next event, for programs.
     _facts: dict[str, Any] = field(default_factory=dict)
     _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __post_init__(self) -> None:
+        self._attempt = f"{self.journal.job}-{secrets.token_hex(4)}"
 
     def walk(self, until: State | None = None) -> None:
         """Take the job along its line; never raises.
@@ -95,8 +128,11 @@ class Conduct:
             "resolve": self._resolve, "prepare": self._prepare, "partition": self._partition,
             "allocate": self._allocate, "launch": self._launch, "monitor": self._monitor, "publish": self._publish,
         }  # fmt: skip
+        if self.is_left or self.problem is not None:
+            return
         with self._ending():
             while (following := step(self.journal.state, self.journal.goal)) is not None:
+                self._stay()
                 if isinstance(following, State):
                     raise Cancelled("the run was cancelled")
                 if following.before is until:
@@ -114,9 +150,12 @@ class Conduct:
             if state.is_final:
                 return
             if published_job(self.request.target) == self.journal.job:
+                Staging(self.request.target, self.journal.job).settle()
                 self.journal.append(State.COMPLETE, f"outputs in {self.request.target}", verb="publish")
                 return
-            held = state in (State.ALLOCATED, State.RUNNING, State.FINISHED)
+            if self.journal.goal is Goal.CANCELLED:
+                raise Cancelled("the run was cancelled")
+            held = state in _WITH_CORES
             for verb in LINE:
                 if verb.before is (State.PARTITIONED if held else state):
                     break
@@ -126,45 +165,59 @@ class Conduct:
 
     @contextlib.contextmanager
     def _ending(self) -> Iterator[None]:
-        """Whatever goes wrong inside ends the job, is said once, and gives back what was held."""
+        """Whatever goes wrong inside ends the job, is said once, and gives back what was held.
+
+        Trouble with the ledger is none of the job's: it is let go of, and taken up where it stood.
+        """
         try:
-            yield
-        except LostLease as problem:
-            self.abandon(problem)
-        except DmodError as problem:
-            started = self.journal.state in (State.ALLOCATED, State.RUNNING, State.FINISHED)
-            self._end(as_failure(problem) if started else problem)
-        except OSError as problem:
+            try:
+                yield
+            except LedgerError:
+                raise
+            except Exception as problem:  # the one broad catch of a tick: a fault of ours must not look like success
+                self._end(self._told(problem))
+        except LedgerError as problem:
+            self._let_go(problem)
+
+    def _told(self, problem: Exception) -> DmodError:
+        """What went wrong, as an error of ours."""
+        if isinstance(problem, DmodError):
+            return as_failure(problem) if self.journal.state in _WITH_CORES else problem
+        if isinstance(problem, OSError):
             failed = RunError(
                 "files cannot be read or written",
                 file=problem.filename or self.request.title,
                 reason=problem.strerror or str(problem),
                 hint="look at the disk and its permissions, then run again",
             )
-            failed.__cause__ = problem
-            self._end(failed)
-        except Exception as problem:  # the one broad catch of a tick: a fault of ours must not look like success
-            log.exception("job %s failed", self.journal.job)
+        else:
+            log.error("job %s failed", self.journal.job, exc_info=problem)
             failed = RunError(
                 f"dmod failed while it was {self.journal.state}",
                 reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
                 hint="this is a fault of dmod; please report it with the log",
             )
-            failed.__cause__ = problem
-            self._end(failed)
-        finally:
-            if self.problem is not None or self.journal.state.is_final:
-                self._give_back()
+        failed.__cause__ = problem
+        return failed
 
     def refuse(self, problem: DmodError) -> None:
         """End the job before it has begun: it can never have what it asks for."""
         with self._ending():
             raise problem
 
-    def abandon(self, problem: DmodError) -> None:
-        """Let go of the job without a word: somebody else has it, and what was made is theirs."""
-        self.problem = problem
-        log.warning("job %s is conducted elsewhere now", self.journal.job)
+    def leave(self) -> None:
+        """Have the job let go of as soon as may be; returns at once."""
+        self._leaving.set()
+
+    def _stay(self) -> None:
+        """Raise `LostLease` once the job is to be let go of."""
+        if self._leaving.is_set():
+            raise LostLease("its conductor lets go of the job", job=self.journal.job)
+
+    def _let_go(self, problem: LedgerError) -> None:
+        """Stop without a word: whoever has the job next goes on with what was made."""
+        self.is_left, self.problem = True, None
+        log.warning("job %s is let go of: %s", self.journal.job, problem.headline)
         if self._run is not None:
             with contextlib.suppress(Exception):
                 self._run.stop()
@@ -215,6 +268,7 @@ class Conduct:
 
     def _end(self, problem: DmodError) -> None:
         """Stop what runs, keep or remove what was made, and say how it ended."""
+        self.still_ours()
         self.problem = problem
         stopped = isinstance(problem, Cancelled)
         if self._run is not None:
@@ -222,12 +276,12 @@ class Conduct:
                 self._run.stop()
         self._give_back()
         facts: dict[str, Any] = {"problem": to_facts(problem)}
-        if self._staging is not None:
-            if stopped and self._staging.path.exists():
-                facts["partial"] = str(self._staging.path)
-                self._staging.release()
+        if (made := self._staging or self._made_before()) is not None:
+            if stopped and made.path.exists():
+                facts["partial"] = str(made.path)
+                made.release()
             else:
-                self._staging.discard()
+                made.discard()
         following = step(self.journal.state, Goal.COMPLETE)
         verb = following if isinstance(following, Verb) else None
         state = State.CANCELLED if stopped or verb is None else after(verb, failed=True)
@@ -240,13 +294,28 @@ class Conduct:
             **facts,
         )
 
+    def _made_before(self) -> Staging | None:
+        """What an earlier conductor of this job left, if anything."""
+        with contextlib.suppress(InputError):
+            found = Staging(self.request.target, self.journal.job)
+            return found if found.is_ours else None
+        return None
+
     def _resolve(self) -> str:
         check_target(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
-        self._question = question_of(self.request, every_value=False)
         self._facts["output"] = str(self.request.target)
+        if self.composer is not None:
+            self._matches = self.composer.resolve()
+            return "; ".join(map(str, self._matches))
+        self._question = question_of(self.request, every_value=False)
         return f"a run of {self._question.directory.root}"
 
     def _prepare(self) -> str:
+        if self.composer is not None:
+            assert self.folder is not None
+            made = self.composer.prepare(self._matches, self.folder)
+            self._facts["made_of"] = [dataset.name for dataset in self.composer.used]
+            self._question = question_of(replace(self.request, directory=made, composition=None), every_value=False)
         assert self._question is not None
         case, self.report = examine(self._question)
         if case is None:
@@ -275,8 +344,7 @@ class Conduct:
         self._staging = open_staging(
             self.request.target, overwrite=self.request.overwrite, ours=_OURS, job=self.journal.job
         )
-        for flag in self._staging.path.glob("STOP*"):
-            flag.unlink(missing_ok=True)
+        self._flag = Resume.enter(self._staging.path, self._attempt)
         if self._early is not None:
             self._client = self._early.result()
         else:
@@ -288,23 +356,23 @@ class Conduct:
     def _launch(self) -> str:
         assert self.plan is not None
         assert self._staging is not None
+        assert self._flag is not None
         case, network = self.plan.case, self.plan.case.domain.network
         variables, provenance = variables_of(case), self._provenance()
-        resume = Resume(self._staging.path)
-        fingerprint = Resume.fingerprint(self.plan, variables, provenance)
-        self._layout = resume.found(fingerprint)
+        resume = Resume(self._staging.path, Resume.fingerprint_of(self.plan, variables, provenance))
+        self._layout = resume.found()
         if self._layout is None:
+            self.still_ours()
+            resume.make_room()
             self._layout = run_output.create(
                 self._staging.path / "run.nc", catchments=network.catchments, nexuses=network.nexuses,
                 start_s=case.start_s, step_s=_STEP_S, steps=case.steps, variables=variables,
                 attributes=provenance,
             )  # fmt: skip
-            resume.begin(fingerprint, self._layout)
-        name = f"{self.journal.job}-{os.getpid()}-{time.time_ns() % 10**9}"
-        flag = self._staging.path / f"STOP-{name}"
+            resume.begin(self._layout)
         self._began_s = time.monotonic()
-        parts = parts_of(self.plan, self._layout, flag)
-        self._run = launch(self._client, parts, name=name, stop_flag=flag, resume=resume)
+        parts = parts_of(self.plan, self._layout, self._flag)
+        self._run = launch(self._client, parts, name=self._attempt, stop_flag=self._flag, resume=resume)
         count, again = len(parts), len(resume.done())
         return f"{count - again:,} tasks submitted" + (f", {again:,} were done before" if again else "")
 
@@ -321,40 +389,23 @@ class Conduct:
                 return f"{seen.done:,} catchment-steps"
             if self.journal.goal is Goal.CANCELLED:
                 raise Cancelled("the run was cancelled")
-            time.sleep(_TICK_S)
+            self._stay()
+            self._run.wait(_TICK_S)
 
     def _publish(self) -> str:
         assert self._staging is not None
         assert self._layout is not None
         made = self._staging.path / "run.nc"
-        Resume(self._staging.path).clear()
         run_output.seal(self._layout, made)
         if self.request.output_format != "netcdf":
-            self._convert(made)
+            assert self._case is not None
+            convert(made, self.request.output_format, self._case)
         (self._staging.path / PROVENANCE).write_text(json.dumps(self._provenance(), indent=1) + "\n")
+        self.still_ours()
+        Resume.clear(self._staging.path)
         self._staging.publish()
+        self.published(self.request.target)
         return f"outputs in {self.request.target}"
-
-    def _convert(self, made: Path) -> None:
-        """Outputs in another format, in place of the NetCDF file."""
-        from dmod.formats.ngen_csv import write_ngen
-        from dmod.formats.outputs import open_outputs
-        from dmod.formats.zarr_output import write_zarr
-
-        assert self._case is not None
-        with open_outputs(made) as dataset:
-            if self.request.output_format == "zarr":
-                write_zarr(dataset, made.with_name("run.zarr"))
-            else:
-                wanted = self._case.realization.output
-                none = slice(0, 0)
-                write_ngen(
-                    dataset,
-                    made.parent,
-                    grouping=_grouping(wanted.catchment_grouping),
-                    nexuses=None if wanted.nexus_enabled else none,
-                )
-        made.unlink()
 
     def _provenance(self) -> dict[str, str]:
         """What the run was made from and by; made once, since files may change later."""
@@ -362,8 +413,3 @@ class Conduct:
             assert self.plan is not None
             self._made_from = provenance_of(self.plan, self.request, self.journal.job)
         return self._made_from
-
-
-def _grouping(text: str) -> Any:
-    """The realization's grouping as the writer names it."""
-    return "per_formulation" if text == "per_formulation" else "per_feature"

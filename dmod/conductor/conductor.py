@@ -8,6 +8,7 @@ cores next is decided by `dmod.schedule`; what a job does is in `dmod.conductor.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import secrets
@@ -16,12 +17,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dmod.catalog.catalog import Catalog
+from dmod.conductor.compose import Composer
 from dmod.conductor.conduct import Conduct
 from dmod.conductor.log import JobLog
+from dmod.data.dataset import Lineage
 from dmod.errors import AllocationError, DmodError, LedgerError
 from dmod.execution.cluster import open_cluster, open_made_cluster
 from dmod.job.lifecycle import Goal, State
@@ -31,6 +36,7 @@ from dmod.schedule.allocation import allocate, never
 from dmod.schedule.queue import Waiting, may_pass, order
 from dmod.schedule.resources import Host, Resources
 from dmod.schedule.sizing import Sizing
+from dmod.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -80,8 +86,8 @@ class Conductor:
     ledger: Ledger
     kind: Literal["session", "serve"] = "session"
     host: Host | None = None
-    #: ``module:function`` that makes a Dask cluster for each job; None for our own.
-    factory: str | None = None
+    #: Where the store is, what jobs leave behind, and how clusters are made.
+    settings: Settings = field(default_factory=read_settings)
     #: Who it is, for the ledger.
     holder: str = field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}", init=False
@@ -190,7 +196,7 @@ class Conductor:
             except DmodError as problem:
                 journal.append(State.FAILED, problem.headline)
                 continue
-            conduct = Conduct(request, journal, clusters=self._cluster)  # type: ignore[arg-type]
+            conduct = self._conduct(request, journal, row.owner)
             held = _Held(row.id, row.owner, row.priority, row.submitted_s, conduct)
             conduct.released = lambda held=held: self._take_back(held)  # type: ignore[misc]
             with self._lock:
@@ -198,13 +204,40 @@ class Conductor:
             assert self._pool is not None
             self._pool.submit(self._prepare, held)
 
+    def _conduct(self, request: JobRequest, journal: JobJournal, owner: str) -> Conduct:
+        """What takes one job along the line."""
+        catalog = Catalog.at(self.settings, self.ledger, owner=owner)
+        folder = self.settings.home / "jobs" / journal.job
+        composer = None
+        if request.composition is not None:
+            if request.output is None:
+                request = replace(request, output=folder / "outputs")
+            composer = Composer(catalog, request, journal.job, say=log.info)
+
+        def register(target: Path) -> None:
+            parents = () if composer is None else tuple(dataset.digest for dataset in composer.used)
+            made = Lineage("run", version("dmod"), parents, {"job": journal.job})
+            try:
+                catalog.add(target, name=f"{journal.job}-outputs", category="output", in_place=True, lineage=made)
+            except DmodError as problem:  # outputs that are not listed are outputs still
+                log.warning("the outputs are not in the catalog: %s", problem)
+
+        return Conduct(
+            request,
+            journal,  # type: ignore[arg-type]  # the ledger's journal answers as the one in memory does
+            clusters=self._cluster,
+            composer=composer,
+            folder=folder / "run",
+            published=register,
+        )
+
     def _prepare(self, held: _Held) -> None:
         """As far as a job gets without cores."""
         with JobLog(self.ledger, held.id, self.holder):
             conduct = held.conduct
             conduct.take_up()
             with contextlib.suppress(DmodError, OSError):
-                if self.factory is None:
+                if self.settings.cluster is None:
                     conduct.start_workers_early(self._hosts()[0].free_cores)
             conduct.walk(until=State.PARTITIONED)
             self._tell(held)
@@ -310,6 +343,10 @@ class Conductor:
         """Leave in the ledger what others may ask for later."""
         conduct = held.conduct
         with contextlib.suppress(DmodError):
+            if conduct.composer is not None:
+                self.ledger.put_detail(held.id, "target", str(conduct.request.target))
+            if conduct.reports:
+                self.ledger.put_detail(held.id, "tasks", json.dumps([asdict(one) for one in conduct.reports]))
             if conduct.plan is not None:
                 self.ledger.put_detail(held.id, "plan", str(conduct.plan))
             if conduct.report is not None:
@@ -317,8 +354,8 @@ class Conductor:
 
     def _cluster(self, sizing: Sizing, scheduler: str | None, shared: Path) -> contextlib.AbstractContextManager[Any]:
         """A cluster for one job: threads are shared, processes are its own."""
-        if scheduler is None and self.factory is not None:
-            return open_made_cluster(self.factory, sizing, shared)
+        if scheduler is None and self.settings.cluster is not None:
+            return open_made_cluster(self.settings.cluster, sizing, shared)
         if scheduler is not None or sizing.processes:
             return open_cluster(sizing, scheduler, shared)
         with self._lock:

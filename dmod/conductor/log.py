@@ -1,7 +1,8 @@
 """What is said while a job is conducted, kept in the ledger.
 
 Whatever this package logs from a thread that conducts a job becomes a line of that job's
-log, with its time; errors with their traceback.
+log, with its time; errors with their traceback. Lines are written together, a few times a
+second, and always before the job is over.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,25 +19,26 @@ from dmod.errors import DmodError
 if TYPE_CHECKING:
     from dmod.ledger.ledger import Ledger
 
-__all__ = ["JobLog"]
+__all__ = ["JobLog", "write_now"]
 
 _here = threading.local()
 _FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+#: How long a line may stay unwritten while others follow it [s].
+_KEEP_S = 0.2
 
 
 class _ToLedger(logging.Handler):
     """Hands records to the job that the present thread conducts."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; a ledger that cannot be written must not stop the job."""
+        """Keep one record."""
         job: JobLog | None = getattr(_here, "job", None)
         if job is not None:
-            with contextlib.suppress(DmodError):
-                job.write(self.format(record))
+            job.write(self.format(record))
 
 
 class JobLog:
-    """The log of one job, for the present thread; a context manager.
+    """The log of one job, for the present thread; a context manager that may be entered again.
 
     Parameters
     ----------
@@ -50,6 +53,9 @@ class JobLog:
 
     def __init__(self, ledger: Ledger, job: str, holder: str) -> None:
         self._ledger, self._job, self._holder = ledger, job, holder
+        self._lock = threading.Lock()
+        self._lines: list[str] = []
+        self._wrote_s = 0.0
 
     def __enter__(self) -> Self:
         with JobLog._turn:
@@ -67,7 +73,31 @@ class JobLog:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         _here.job = None
+        self.flush()
 
     def write(self, text: str) -> None:
         """Add a line."""
-        self._ledger.write_log(self._job, self._holder, text + "\n")
+        with self._lock:
+            self._lines.append(text + "\n")
+        self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        """Write what was kept for long enough."""
+        if self._lines and time.monotonic() - self._wrote_s >= _KEEP_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was kept; a ledger that cannot be written must not stop the job."""
+        with self._lock:
+            text, self._lines = "".join(self._lines), []
+            self._wrote_s = time.monotonic()
+        if text:
+            with contextlib.suppress(DmodError):
+                self._ledger.write_log(self._job, self._holder, text)
+
+
+def write_now() -> None:
+    """Write what was said by the present thread: who reads a log until the job is over must not miss the end."""
+    job: JobLog | None = getattr(_here, "job", None)
+    if job is not None:
+        job.flush()

@@ -8,7 +8,6 @@ table is asked for. A value: nothing here changes a file.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from dmod.domain import labelled, measures, selection, tables, traverse
 from dmod.domain.facts import facts
+from dmod.domain.fetching import brought
 from dmod.domain.ids import nearest
 from dmod.domain.index import Progress, open_indexed
 from dmod.domain.locate import locate
@@ -35,9 +35,7 @@ from dmod.domain.writing import to_gpkg
 from dmod.errors import SelectionError
 from dmod.formats.hydrofabric import Hydrofabric
 from dmod.formats.names import Names
-from dmod.formats.sidecar import cache_directory
 from dmod.plugins import load
-from dmod.store.remote import fetched, is_remote
 
 __all__ = ["Domain"]
 
@@ -70,24 +68,23 @@ class Domain:
         Parameters
         ----------
         path : path or URL
-            A GeoPackage, the catchment file of a GeoJSON pair, a directory of GeoParquet files, or
-            any of them as ``s3://`` or ``https://``, which is fetched into the cache first.
-        nexus_path : path, optional
+            A GeoPackage, the catchment file of a GeoJSON pair, or a directory of either kind of files that
+            `to_geojson` and `to_parquet` write. A file may be ``s3://`` or ``https://``: it is fetched into
+            the cache first.
+        nexus_path : path or URL, optional
             The nexus file of a GeoJSON pair; looked for beside *path* if not given.
         progress : callable, optional
-            Told (fraction, what) while the index of a large file is built, which is done once.
+            Told (fraction, what) while a file is fetched and the index of a large one is built, each done once.
 
         Raises
         ------
         HydrofabricError
             If it cannot be read.
+        InputError, StoreError
+            If it cannot be fetched.
         """
-        found = (
-            fetched(str(path), cache_directory() or Path(tempfile.gettempdir()))
-            if is_remote(path)
-            else Path(path).expanduser()
-        )
-        fabric, river = open_indexed(found, None if nexus_path is None else Path(nexus_path), progress=progress)
+        found, nexuses = brought(path, nexus_path, progress=progress)
+        fabric, river = open_indexed(found, nexuses, progress=progress)
         return cls(fabric, river, None, found.stem)
 
     @classmethod

@@ -124,7 +124,7 @@ def _doubled(below: Indices) -> Iterator[tuple[Indices, Indices]]:
     if node.size:
         raise HydrofabricError(
             "the river network flows in a circle, so it cannot be cut into parts",
-            hint="`dmod check` names the catchments of the circle",
+            hint="`dmod domain FILE --validate`, or validate() of the domain, names the catchments of the circle",
         )
 
 

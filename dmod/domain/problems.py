@@ -277,6 +277,13 @@ _ONCE = "keep one row of each; " + _AGAIN + " if it is not yours"
 
 #: What every run needs to know.
 CHECKS: tuple[Check, ...] = (
+    Check(
+        "empty",
+        "error",
+        "the table of catchments is empty",
+        _AGAIN,
+        lambda links: Names.of([] if len(links.domain) else ["divides"]),
+    ),
     Check("catchment-twice", "error", "several catchments have one id", _ONCE, _catchments_twice),
     Check("nexus-twice", "error", "several nexuses have one id", _ONCE, _nexuses_twice),
     Check("flowpath-twice", "error", "several flowpaths have one id", _ONCE, _flowpaths_twice),

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dmod.errors import HydrofabricError, InputError
+from dmod.errors import HydrofabricError, InputError, OutputError
 from dmod.formats.source import catchment_attributes, catchment_columns, no_layer
 
 if TYPE_CHECKING:
@@ -304,12 +304,14 @@ def to_parquet(domain: Domain, directory: Path, *, hive: str | None = None, over
     Raises
     ------
     OutputError
-        If the directory is there and not to be replaced, or cannot be written.
+        If the directory is there and not to be replaced, is the domain's own source, or cannot be written.
     """
     from dmod.formats.geoparquet_write import write_parquet
 
+    target = Path(directory).expanduser()
+    require_not_source(domain, target)
     pieces = {layer: _pieces(domain, layer) for layer in layers(domain)}
-    return write_parquet(Path(directory), pieces, hive=hive, overwrite=overwrite)
+    return write_parquet(target, pieces, hive=hive, overwrite=overwrite)
 
 
 def _pieces(domain: Domain, layer: str) -> Iterator[pd.DataFrame]:
@@ -328,13 +330,34 @@ def to_geojson(domain: Domain, directory: Path, *, overwrite: bool = False) -> P
     Path
         The file of catchments.
     """
-    from dmod.formats.geojson_write import write_geojson
+    from dmod.formats.geojson_write import FILES, write_geojson
 
+    target = Path(directory).expanduser()
+    require_not_source(domain, *(target / name for name in FILES.values()))
     return write_geojson(
-        Path(directory),
+        target,
         divides(domain),
         nexus(domain),
         flowpaths(domain) if "flowpaths" in layers(domain) else None,
         gages={gage: catchment for gage, (catchment, _) in domain.gages.items()},
         overwrite=overwrite,
     )
+
+
+def require_not_source(domain: Domain, *targets: Path) -> None:
+    """Refuse to write over the files that a domain is read from, or into a directory of them.
+
+    Raises
+    ------
+    OutputError
+        If one of *targets* is such a file or directory, or holds one.
+    """
+    fabric = domain.hydrofabric
+    files = (fabric.path, fabric.nexus_path, getattr(fabric.source, "flowpath_path", None))
+    sources = [file.resolve() for file in files if file is not None and file.exists()]
+    for target in targets:
+        place = target.resolve()
+        if any(place == source or place in source.parents or source in place.parents for source in sources):
+            raise OutputError(
+                "a hydrofabric is not written over the source it is read from", path=target, hint="choose another name"
+            )

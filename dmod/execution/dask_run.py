@@ -11,40 +11,22 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmod.engine.part_run import Part, PartReport, run_part
-from dmod.errors import DmodError, RunError, as_failure
+from dmod.errors import DmodError, RunError
+from dmod.execution.failure import as_task_failure, out_of_memory
+from dmod.execution.observation import Observation
 from dmod.execution.resume import Resume
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Worker
 
-__all__ = ["DaskRun", "Observation", "launch"]
+__all__ = ["DaskRun", "launch"]
 
 _TELL_EVERY_S = 0.25
 _LOOK_EVERY_S, _ABANDONED_S = 2.0, 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What was seen of a run."""
-
-    #: Catchment-steps done.
-    done: int
-    #: Tasks finished.
-    finished: int
-    #: Tasks in all.
-    tasks: int
-    #: Reports of finished tasks, once all are.
-    reports: tuple[PartReport, ...] = ()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether every task has finished."""
-        return self.finished == self.tasks
 
 
 class DaskRun:
@@ -135,6 +117,10 @@ class DaskRun:
         while time.monotonic() < until and any(self._client.run(_busy, keys).values()):
             time.sleep(0.05)
 
+    def wait(self, seconds: float) -> None:
+        """Wait for something to happen, so long at most."""
+        time.sleep(seconds)
+
     def close(self) -> None:
         """Forget the tasks."""
         self._client.unsubscribe_topic(self._topic)
@@ -193,11 +179,7 @@ def _task(part: Part, topic: str, marks: Path | None) -> PartReport:
     try:
         report = run_part(part, tell)
     except MemoryError as problem:
-        raise RunError(
-            "a task needs more memory than it was given",
-            task=f"{len(part.ids):,} catchments, {part.steps:,} steps",
-            hint="ask for more --memory, or for fewer --workers",
-        ) from problem
+        raise out_of_memory(part) from problem
     if marks is not None:
         Resume.mark(marks, report)
     return report
@@ -212,18 +194,10 @@ def _translated(problem: BaseException | None) -> DmodError:
     """What a task raised, as an error of ours."""
     from distributed import KilledWorker
 
-    if isinstance(problem, DmodError):
-        return as_failure(problem)
     if isinstance(problem, KilledWorker):
         return RunError(
             "workers died again and again on the same task",
             task=problem.task,
             hint="they may lack memory: give fewer --workers, or look at the machine's log",
         )
-    failed = RunError(
-        "a task failed",
-        reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
-        hint="this is a fault of dmod or of a model; please report it with the log",
-    )
-    failed.__cause__ = problem
-    return failed
+    return as_task_failure(problem)

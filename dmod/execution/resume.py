@@ -26,6 +26,8 @@ __all__ = ["Resume"]
 
 _FOLDER = "RESUME"
 _LAYOUT = "layout.json"
+#: What a staging directory itself keeps, see `dmod.store.staging`.
+_MARK = "PARTIAL"
 #: Beginnings of the names of files that say who is at it, and who is to stop.
 _AT_IT, _STOP = "run-", "stop-"
 
@@ -54,6 +56,14 @@ class Resume:
         except (OSError, ValueError, KeyError, TypeError):
             return None  # never begun, or cut off while it was: it begins anew
         return None
+
+    def make_room(self) -> None:
+        """Remove what another run, or one that was cut off, left in the directory, and its marks."""
+        for item in (*self.staging.iterdir(), *(self.staging / _FOLDER).iterdir()):
+            if item.is_dir() and not item.is_symlink() and item.name != _FOLDER:
+                shutil.rmtree(item, ignore_errors=True)
+            elif item.parent == self.staging and item.name not in (_FOLDER, _MARK):
+                item.unlink(missing_ok=True)  # removed, not emptied: somebody may be writing to it still
 
     def begin(self, layout: Layout) -> None:
         """Say that the file is laid out."""

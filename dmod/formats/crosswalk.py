@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Crosswalk"]
 
+_MANY = 1 << 16
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Crosswalk:
@@ -37,9 +39,14 @@ class Crosswalk:
         """
         kept = (comids > 0) & (flowpaths >= 0)
         span = int(flowpaths.max(initial=0)) + 1
-        pairs = comids[kept].astype(np.int64)
-        pairs *= span
-        pairs += flowpaths[kept]
+        # Some at a time: for a continent each copy of such a column is 20 MB.
+        pairs = np.empty(int(np.count_nonzero(kept)), dtype=np.int64)
+        at = 0
+        for start in range(0, len(kept), _MANY):
+            some = slice(start, start + _MANY)
+            found = comids[some][kept[some]].astype(np.int64) * span + flowpaths[some][kept[some]]
+            pairs[at : at + len(found)] = found
+            at += len(found)
         pairs.sort()
         pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])] if len(pairs) else pairs
         rows = np.empty(len(pairs), dtype=np.int32)

@@ -12,7 +12,6 @@ import sqlite3
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +36,6 @@ __all__ = [
 _LOOK = 40
 #: Rows per statement: few enough to be in SQLite's cache when their boxes are read.
 _ROWS = 4096
-#: Whether this SQLite hands back what it inserts, which spares reading each geometry again.
-_HANDS_BACK = sqlite3.sqlite_version_info >= (3, 35)
 #: Bytes of the box in the header, by the kind of box that its flags name.
 _BOX_BYTES = (0, 32, 48, 48, 64)
 #: Before the body of a geometry of SpatiaLite, at byte 38.
@@ -136,9 +133,10 @@ def copy_table(
         firsts, lasts = part[np.r_[0, edges + 1]].tolist(), part[np.r_[edges, -1]].tolist()
         file.execute("DELETE FROM temp.dmod_runs")
         file.executemany("INSERT INTO temp.dmod_runs VALUES (?, ?)", zip(firsts, lasts, strict=True))
-        heads = _insert(file, table, insert, part)
+        if file.execute(insert).rowcount != len(part):
+            raise _missing_rows(file, table, part)
         if table.geometry is not None:
-            box = _boxes(file, table, part, heads)
+            box = _boxes(file, table, int(part[0]), int(part[-1]))
             there = ~np.isnan(box[:, 0])
             found.append(part[there])
             boxes.append(box[there])
@@ -221,41 +219,19 @@ def heads_of(blobs: Sequence[object]) -> NDArray[np.uint8]:
     return heads
 
 
-def _insert(file: sqlite3.Connection, table: Table, insert: str, fids: NDArray[np.int64]) -> list[object]:
-    """Copy some rows; of a layer, the first bytes of their geometries."""
-    look = f"{quoted(table.key)}, substr({quoted(table.geometry or '')}, 1, {_LOOK})"
-    if table.geometry is not None and _HANDS_BACK:
-        rows = file.execute(f"{insert} RETURNING {look}").fetchall()
-        if len(rows) != len(fids):
-            raise _missing_rows(file, table, fids)
-        rows.sort(key=itemgetter(0))
-        return [head for _, head in rows]
-    if file.execute(insert).rowcount != len(fids):
-        raise _missing_rows(file, table, fids)
-    if table.geometry is None:
-        return []
-    return [head for _, head in file.execute(f"SELECT {look} {_between(table)}", (int(fids[0]), int(fids[-1])))]
-
-
-def _between(table: Table) -> str:
-    """How rows of the main file are asked for, from one to another."""
-    return f"FROM main.{quoted(table.name)} WHERE {quoted(table.key)} BETWEEN ? AND ? ORDER BY {quoted(table.key)}"
-
-
-def _boxes(
-    file: sqlite3.Connection, table: Table, fids: NDArray[np.int64], first_bytes: Sequence[object]
-) -> NDArray[np.float64]:
-    """Bounding boxes of rows of the main file by the first bytes of their geometries; NaN for none.
+def _boxes(file: sqlite3.Connection, table: Table, first: int, last: int) -> NDArray[np.float64]:
+    """Bounding boxes of the rows of the main file from *first* to *last*; NaN for none.
 
     Geometries of SpatiaLite become those of GeoPackage on the way.
     """
-    heads = heads_of(first_bytes)
+    name, key, geometry = quoted(table.name), quoted(table.key), quoted(table.geometry or "")
+    where = f"FROM main.{name} WHERE {key} BETWEEN ? AND ? ORDER BY {key}"
+    found = file.execute(f"SELECT substr({geometry}, 1, {_LOOK}) {where}", (first, last)).fetchall()
+    heads = heads_of([blob for (blob,) in found])
     boxes, unknown = bounding_boxes(heads)
     lite = spatialite(heads)
     if lite.any() or unknown.any():
-        name, key, geometry = quoted(table.name), quoted(table.key), quoted(table.geometry or "")
-        asked = f"SELECT {key}, {geometry} {_between(table)}"
-        whole = file.execute(asked, (int(fids[0]), int(fids[-1]))).fetchall()
+        whole = file.execute(f"SELECT {key}, {geometry} {where}", (first, last)).fetchall()
         for row in np.flatnonzero(unknown):
             boxes[row] = _bounds_of(table, whole[row][1])
         mended = [(as_geopackage(whole[row][1]), whole[row][0]) for row in np.flatnonzero(lite)]

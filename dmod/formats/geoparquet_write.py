@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -54,15 +55,22 @@ def write_parquet(
     """
     directory = Path(directory)
     _check_target(directory, overwrite=overwrite)
-    partial, old = (directory.with_name(f".{directory.name}.{end}") for end in ("partial", "replaced"))
+    # A name of its own, as two may write to one place: the last one whole stays.
+    own = uuid4().hex[:12]
+    partial, old = (directory.with_name(f".{directory.name}.{own}.{end}") for end in ("partial", "replaced"))
     try:
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         for layer, pieces in layers.items():
             _write_layer(partial, layer, pieces, hive)
+        _check_target(directory, overwrite=overwrite)  # nobody took the name meanwhile
         if directory.exists():
             directory.replace(old)
-        partial.replace(directory)
+        try:
+            partial.replace(directory)
+        except OSError:
+            if old.exists():
+                old.replace(directory)
+            raise
     except OSError as error:
         raise OutputError(
             "the directory cannot be written",

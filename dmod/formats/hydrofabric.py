@@ -167,11 +167,14 @@ def open_hydrofabric(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
     path = Path(path)
     if (path / "catchment_data.geojson").is_file():
         path = path / "catchment_data.geojson"
-    elif path.is_dir() and next(path.rglob("*.parquet"), None) is not None:
-        from dmod.formats.geoparquet import read_parquet_fabric
-
-        return read_parquet_fabric(path)
     try:
+        if path.is_dir():
+            # Names tell: whole trees, such as a home directory, are not searched for Parquet files.
+            if not any(item.name.endswith((".parquet", "divides")) for item in path.iterdir()):
+                raise _no_layers(path)
+            from dmod.formats.geoparquet import read_parquet_fabric
+
+            return read_parquet_fabric(path)
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:
@@ -198,9 +201,29 @@ def open_hydrofabric(path: Path, nexus_path: Path | None = None) -> Hydrofabric:
     )
 
 
+def _no_layers(directory: Path) -> HydrofabricError:
+    """The error for a directory of other things; it names the GeoPackages that lie in it as in a run directory."""
+    files = [file.relative_to(directory).as_posix() for at in ("*.gpkg", "*/*.gpkg") for file in directory.glob(at)]
+    return HydrofabricError(
+        "this directory cannot be opened: it holds no hydrofabric",
+        path=directory,
+        needed="catchment_data.geojson, or Parquet files such as divides.parquet",
+        has=", ".join(sorted(files)[:5]) or "neither, and no GeoPackage",
+        hint="give the GeoPackage itself" if files else "give the path of a GeoPackage, or of such a directory",
+    )
+
+
 def no_column(path: Path, needed: str, has: Iterable[str], *, of: str) -> HydrofabricError:
     """The error for a column that is not there, naming those with nearly its name."""
     names = list(dict.fromkeys(has))
+    if needed == "toid":
+        return HydrofabricError(
+            f"{of} has no column {needed!r}",
+            path=path,
+            needed=f"{needed}, where the water of each goes",
+            has=", ".join(names[:12]) + (", ..." if names[12:] else "") or "no columns",
+            hint="take the file from its source again, with its links",
+        )
     bare = {name.lower().rpartition(".")[2]: name for name in reversed(names)}
     like = difflib.get_close_matches(needed, names, n=3, cutoff=0.6)
     plain = needed.lower().rpartition(".")[2]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dmod.errors import HydrofabricError
 from dmod.formats.crosswalk import Crosswalk
 from dmod.formats.geopackage_file import layout_of, opened, row_span
-from dmod.formats.row_owners import KINDS, Kind, Owners, read_owners
+from dmod.formats.row_owners import KINDS, Kind, Owners, known_ids, read_owners
 from dmod.formats.topology import Topology
 
 __all__ = ["LayerRows", "Members", "RowsOf", "read_members"]
@@ -198,6 +198,7 @@ def read_members(
     crosswalk = Crosswalk.of(np.zeros(0), _NONE)
     held: dict[str, RowsOf] = {}
     points: dict[str, Owners] = {}
+    known = known_ids(topology)
     # Points of interest come first, as other tables name them; the table of all pairs last.
     order = sorted(spans, key=lambda name: (name not in _POINTS, name == source))
     for read, table in enumerate(order):
@@ -210,7 +211,7 @@ def read_members(
             continue
         also = [name for name in _POINTS.get(table, ()) if name in layout[table]]
         also += [column] if table == source else []
-        owners = read_owners(path, table, layout[table], topology, also=also, points=points)
+        owners = read_owners(path, table, layout[table], topology, also=also, points=points, known=known)
         if table == source:
             flowpaths = np.where(owners.kind == KINDS.index("flowpaths"), owners.place, np.int32(-1))
             # The largest column there is: it goes before the rows are put in order.
@@ -235,6 +236,9 @@ def _grouped(owners: Owners, topology: Topology, own: Kind | None) -> RowsOf:
     members: dict[Kind, Members] = {}
     for kind in KINDS:
         about = owners.about(kind)
+        if len(about) == len(fids) == _count(topology, kind) and (owners.place == np.arange(len(fids))).all():
+            # A row for each, in order, as tables of attributes mostly have: nothing has to be kept.
+            return RowsOf(fids, kind)
         if len(about):
             members[kind] = Members.of(owners.place[about], owners.rows(about), _count(topology, kind))
     return RowsOf(fids, None, not owners.named, members)

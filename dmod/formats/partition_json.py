@@ -25,6 +25,10 @@ RECEIVES = "orig_cat-to-nex"
 SENDS = "nex-to-dest_cat"
 #: What stands before a terminal nexus in the made-up catchment below it, which no hydrofabric has.
 SENTINEL = "wb-TERMINAL_SENTINEL-"
+#: What is among the first bytes of a hydrofabric, which no partition file replaces.
+_HYDROFABRICS = (b"SQLite format 3\0", b'"FeatureCollection"')
+#: So many bytes are looked at for that.
+_HEAD_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +184,20 @@ def write_partitions(path: str | Path, ranks: Iterable[Rank], *, overwrite: bool
     Raises
     ------
     OutputError
-        If something is there and *overwrite* is false, or the file cannot be written.
+        If something is there and *overwrite* is false, if that is a hydrofabric, or the file cannot be written.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir() or (path.exists() and not overwrite):
         raise OutputError(
             "the target of the partition file exists" + (" and is a folder" if path.is_dir() else ""),
             path=path,
             hint="choose another name" + ("" if path.is_dir() else ", or allow it to be replaced (overwrite)"),
+        )
+    if _is_hydrofabric(path):
+        raise OutputError(
+            "the target of the partition file is a hydrofabric, which is not replaced",
+            path=path,
+            hint="choose another name",
         )
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -207,6 +217,16 @@ def write_partitions(path: str | Path, ranks: Iterable[Rank], *, overwrite: bool
     finally:
         beside.unlink(missing_ok=True)
     return path
+
+
+def _is_hydrofabric(path: Path) -> bool:
+    """Whether a file that is there begins as GeoPackages or GeoJSON do."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return any(mark in head for mark in _HYDROFABRICS)
 
 
 def _text(number: int, rank: Rank) -> str:

@@ -20,7 +20,7 @@ from dmod.formats.geopackage_columns import Columns, column_pieces
 from dmod.formats.names import ODD, Names
 from dmod.formats.topology import Topology
 
-__all__ = ["KINDS", "Kind", "Owners", "read_owners"]
+__all__ = ["KINDS", "Kind", "KnownIds", "Owners", "known_ids", "read_owners"]
 
 Kind = Literal["catchments", "flowpaths", "nexuses"]
 #: What a row may be about; the place here is how it is held, and -1 is nothing.
@@ -32,7 +32,7 @@ _KEYS = ("id", "flowpath_id", "nexus_id", "divide_id", "nex_id")
 _LINKS = (("poi_id", "pois"), ("poi_id", "hydrolocations"), ("hl_id", "hydrolocations"))
 
 #: Kind of things, their ids, and which prefixes these have.
-_Known = list[tuple[Kind, Names, NDArray[np.bool_]]]
+KnownIds = list[tuple[Kind, Names, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ def read_owners(
     *,
     also: Sequence[str] = (),
     points: dict[str, Owners] | None = None,
+    known: KnownIds | None = None,
 ) -> Owners:
     """What the rows of a table are about.
 
@@ -88,12 +89,14 @@ def read_owners(
         Columns of numbers to read along.
     points : dict of str to Owners, optional
         Tables of points of interest that were read before, with their numbers.
+    known : list, optional
+        `known_ids` of the topology, for whoever reads several tables.
     """
     keys = [name for name in _KEYS if name in columns and name not in also]
     links = [(name, home) for name, home in _LINKS if name in columns and points and name in _numbers(points, home)]
     linked = list(dict.fromkeys(name for name, _ in links))
     wanted = [*also, *(name for name in linked if name not in also)]
-    known = _known(topology)
+    known = known_ids(topology) if known is None else known
     named, parts, at = bool(links), [], 0
     for piece in column_pieces(path, table, texts=keys, numbers=wanted):
         part, shown = _of_piece(piece, keys, known, at)
@@ -107,7 +110,7 @@ def read_owners(
     return whole if isinstance(whole.fids, range) or (np.diff(whole.fids) > 0).all() else _sorted(whole)
 
 
-def _of_piece(piece: Columns, keys: Sequence[str], known: _Known, at: int) -> tuple[Owners, bool]:
+def _of_piece(piece: Columns, keys: Sequence[str], known: KnownIds, at: int) -> tuple[Owners, bool]:
     """What some rows are about, the first of them the *at*-th of the table; and whether they have ids at all."""
     kind = np.full(len(piece.fids), -1, dtype=np.int8)
     place = np.zeros(len(piece.fids), dtype=np.int32)
@@ -163,7 +166,7 @@ def _numbers(points: dict[str, Owners], home: str) -> dict[str, NDArray[np.float
     return points[home].numbers if home in points else {}
 
 
-def _known(topology: Topology) -> _Known:
+def known_ids(topology: Topology) -> KnownIds:
     """Whatever an id may name, the likeliest first."""
     held = topology.catchments
     known: list[tuple[Kind, Names]] = [
@@ -181,7 +184,7 @@ def _prefixes(names: Names) -> NDArray[np.bool_]:
     return np.bincount(names.codes, minlength=256)[: ODD + 1] > 0
 
 
-def _found(names: Names, known: _Known, at: int) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
+def _found(names: Names, known: KnownIds, at: int) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
     """What ids name: the kind, -1 for nothing, and the place. They are the *at*-th of a table and on."""
     kind = np.full(len(names), -1, dtype=np.int8)
     place = np.zeros(len(names), dtype=np.int32)

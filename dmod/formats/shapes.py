@@ -97,6 +97,13 @@ def read_shape(value: object, crs: object = None) -> Shape:
         geometries, said, what = _of_geojson(value), WGS84, "GeoJSON"
     elif hasattr(value, "geometry"):
         geometries, said, what = _of_table(value)
+    elif not is_shape(value):
+        raise SelectionError(
+            "this is no shape",
+            needed="a shapely geometry, a GeoSeries, a GeoDataFrame, GeoJSON, or the path of a file",
+            has=f"{repr(value)[:80]} ({type(value).__name__})",
+            hint="several geometries make a GeoSeries: geopandas.GeoSeries([...], crs=...)",
+        )
     else:
         # Filled one by one: numpy would take a geometry of several parts for a sequence.
         geometries = np.empty(1, dtype=object)
@@ -231,7 +238,8 @@ def _checked(geometries: NDArray[np.object_], crs: str, what: str) -> Shape:
 
 def _of_table(table: Any) -> tuple[NDArray[np.object_], object, str]:
     """Geometries, reference system and name of a GeoSeries or GeoDataFrame."""
-    return np.asarray(table.geometry.to_numpy(), dtype=object), table.crs, type(table).__name__
+    # A plain table with a column of that name has no reference system.
+    return np.asarray(table.geometry.to_numpy(), dtype=object), getattr(table, "crs", None), type(table).__name__
 
 
 def _of_geojson(value: Mapping[str, Any]) -> NDArray[np.object_]:

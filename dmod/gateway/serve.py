@@ -55,7 +55,7 @@ def serve_until_stopped(
                 "another `dmod serve` conducts these jobs already", process=other.facts.get("pid"),
                 hint="use it, or stop it first",
             )  # fmt: skip
-    conductor = Conductor(service.ledger, kind="serve", host=host, factory=found.cluster)
+    conductor = Conductor(service.ledger, kind="serve", host=host, settings=found)
     ended = stopped or threading.Event()
     if stopped is None:
         for number in (signal.SIGINT, signal.SIGTERM):

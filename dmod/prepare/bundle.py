@@ -45,6 +45,7 @@ _NEEDED = ("hydrofabric", "realization")
 #: From what size on a file is linked, not copied [bytes].
 _LARGE_BYTES = 2**20
 _OUTPUTS = ("ngen", "troute")
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,22 +250,27 @@ def _place_forcing(part: Part, forcings: Path, *, link: bool) -> ForcingEntry:
 def _place_realization(part: Part, target: Path, forcing: ForcingEntry | None) -> None:
     """The realization, with the bundle's forcing where it has one."""
     file = the_one(part.path, lambda p: p.suffix.lower() == ".json", "realization")
-    content = dict(_read(file).raw)
     if forcing is None:
         _copy(file, target, link=False)
-        return
-    entry = forcing_entry(forcing)
-    content["global"] = {**content.get("global", {}), "forcing": entry}
-    if content.get("catchments"):
-        content["catchments"] = {name: {**own, "forcing": entry} for name, own in content["catchments"].items()}
-    target.write_text(json.dumps(content, indent=1) + "\n")
+    else:
+        entry = forcing_entry(forcing)
+        content = dict(_read(file).raw)
+        content["global"] = {**content.get("global", {}), "forcing": entry}
+        if content.get("catchments"):
+            content["catchments"] = {name: {**own, "forcing": entry} for name, own in content["catchments"].items()}
+        target.write_text(json.dumps(content, indent=1) + "\n")
+    _read(target, whole=True)
 
 
-def _read(file: Path) -> Realization:
-    """A realization, or what is wrong with it."""
+def _read(file: Path, *, whole: bool = False) -> Realization:
+    """A realization; without any error if it is to be *whole*."""
     realization, report = read_realization(file)
-    if realization is None:
-        raise RealizationError(f"{file.name} cannot be used", path=file, reason=report, hint="see it with `dmod check`")
+    if realization is None or (whole and not report.ok):
+        raise RealizationError(
+            "the realization cannot be used",
+            reason="; ".join(f"{one.key or one.file}: {one.message}" for one in report.errors[:_SHOWN]),
+            hint="mend it, or make one of a Formulation",
+        )
     return realization
 
 

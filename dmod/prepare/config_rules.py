@@ -26,7 +26,7 @@ from dmod.model.formulation import Formulation
 from dmod.model.realization import ForcingEntry
 from dmod.prepare import cfe_config, pet_config
 from dmod.prepare.config_table import ConfigTable
-from dmod.prepare.hydrofabric_rules import FABRICS, open_fabric
+from dmod.prepare.hydrofabric_rules import open_fabric
 from dmod.prepare.rules import Offer, Progress, parents_for
 
 __all__ = [
@@ -43,6 +43,10 @@ __all__ = [
 CONFIG_FOLDER = "cat_config"
 #: The table that says where their values come from.
 SOURCES = "sources.csv"
+
+#: Formats and version of hydrofabrics that have ``divide-attributes``; GeoJSON never does.
+_WITH_ATTRIBUTES = (Format.GEOPACKAGE, Format.GEOPARQUET)
+_VERSION = "v2.2"
 
 #: Keys that a formulation sets: module, then key, to text.
 Keys = Mapping[str, Mapping[str, str]]
@@ -173,14 +177,15 @@ class ConfigRule:
     makes = (Format.BMI_CONFIG,)
 
     def offers(self, requirement: Requirement, candidates: Catalog) -> Offer | None:
-        """From the smallest hydrofabric with all the catchments, for modules whose files are made here."""
+        """From the smallest hydrofabric of version 2.2 with all the catchments, for modules known here."""
         needed = requirement.coverage
         if Format.BMI_CONFIG not in requirement.formats or isinstance(needed.variables, Everything):
             return None
         facts = dict(requirement.facts)
         if not needed.variables <= _TABLES.keys() or not facts.keys() <= {"configured", "configured_own"}:
             return None
-        parents = parents_for(requirement, candidates, FABRICS, Coverage(ALL, needed.ids, ALL))
+        held = parents_for(requirement, candidates, _WITH_ATTRIBUTES, Coverage(ALL, needed.ids, ALL))
+        parents = [one for one in held if one.facts.get("version", _VERSION) == _VERSION]
         if not parents:
             return None
         ids = needed.ids

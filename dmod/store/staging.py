@@ -152,7 +152,7 @@ def _make(staging: Staging) -> None:
 
 
 def _writer() -> str:
-    """This process, as a mark names it."""
+    """How a mark names the process that writes."""
     return f"{socket.gethostname()} {os.getpid()}"
 
 

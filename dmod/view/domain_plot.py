@@ -46,6 +46,8 @@ _NAMED = 12
 _LISTED = 20
 #: Catchments or rivers up to which lines have their full width; of more they are finer, down to this share [1].
 _BOLD, _FINEST = 400, 0.45
+#: Rivers on colours, some of which are as blue as rivers are on land.
+_DEEP = "#12304a"
 #: Grid of thinned shapes: cells along the longer side, finer than a figure's pixels.
 _CELLS = 2_000
 
@@ -262,12 +264,13 @@ def _rivers(axes: Axes, flowpaths: Any, bounds: tuple[float, ...], *, thin: bool
         axes.add_collection(
             LineCollection(pieces, colors="white", linewidths=widths + 0.9 * fine, capstyle="round", alpha=0.8)
         )
-    axes.add_collection(LineCollection(pieces, colors=RIVER, linewidths=widths, capstyle="round"))
+    colour = _DEEP if cased else RIVER
+    axes.add_collection(LineCollection(pieces, colors=colour, linewidths=widths, capstyle="round"))
 
 
 def _fineness(lines: int) -> float:
     """How much finer than their full width so many lines are drawn [1], in [0.45, 1]."""
-    return max(min((_BOLD / max(lines, 1)) ** 0.5, 1.0), _FINEST)
+    return float(np.clip(np.sqrt(_BOLD / max(lines, 1)), _FINEST, 1.0))
 
 
 def _points(axes: Axes, domain: Drawable, *, nexuses: bool, gages: bool) -> list[str]:

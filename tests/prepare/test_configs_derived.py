@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -207,6 +208,15 @@ def test_the_offer_says_what_would_be_made(data):
         str(found)
         == "configs: configs derives it from 'fabric'; files of cfe, pet are made of the attributes of 'fabric'"
     )
+
+
+def test_files_are_not_promised_of_a_hydrofabric_without_attributes(data):
+    path = data / "hydrofabric" / "v2.2" / FABRICS["gage-10109001"]
+    ids = list(river(data).catchments)
+    needed = configs_needed(Formulation.load("cfe"), ids)
+    for change in ({"format": Format.GEOJSON}, {"facts": {"version": "v2.0"}}):
+        assert ConfigRule().offers(needed, Listed([replace(fabric(path, ids), **change)])) is None
+    assert ConfigRule().offers(needed, Listed([replace(fabric(path, ids), facts={"version": "v2.2"})])) is not None
 
 
 def test_a_hydrofabric_without_attributes_is_refused(data):
