@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from dmod.conductor.convert import convert
 from dmod.conductor.provenance import PROVENANCE, provenance_of, published_job
 from dmod.conductor.question import cores_here, looks_large, question_of
+from dmod.conductor.trouble import WITH_CORES, as_problem
 from dmod.errors import (
     Cancelled,
     CheckError,
@@ -30,14 +31,13 @@ from dmod.errors import (
     InputError,
     LedgerError,
     LostLease,
-    RunError,
-    as_failure,
     to_facts,
 )
 from dmod.execution.cluster import open_cluster
 from dmod.execution.dask_run import DaskRun, launch
 from dmod.execution.plan import RunPlan, parts_of, plan_run, variables_of
 from dmod.execution.resume import Resume
+from dmod.execution.threads import ThreadRun
 from dmod.formats import run_output
 from dmod.job.journal import Journal
 from dmod.job.lifecycle import LINE, Goal, State, Verb, after, step
@@ -59,7 +59,6 @@ __all__ = ["Conduct"]
 log = logging.getLogger("dmod.conductor")
 
 _TICK_S = 0.05
-_WITH_CORES = (State.ALLOCATED, State.RUNNING, State.FINISHED)
 #: Files of which one at least is in a directory that `overwrite` may replace.
 _OURS = ("run.nc", "run.zarr", "provenance.json")
 _STEP_S = 3600
@@ -89,8 +88,8 @@ class Conduct:
     folder: Path | None = None
     #: Told that outputs are in their place, before the job is complete.
     published: Callable[[Path], None] = lambda _target: None
-    #: Told when cores are let go of.
-    released: Callable[[], None] = lambda: None
+    #: Told before anybody hears that the job is over.
+    ending: Callable[[], None] = lambda: None
     #: Makes sure that nobody else has the job; raises `LostLease` otherwise.
     still_ours: Callable[[], None] = lambda: None
     #: Whether it was let go of before its end; whoever claims it next goes on with it.
@@ -105,7 +104,7 @@ class Conduct:
     _staging: Staging | None = None
     _layout: run_output.Layout | None = None
     _flag: Path | None = None
-    _run: DaskRun | None = None
+    _run: DaskRun | ThreadRun | None = None
     _client: Any = None
     _early: Future[Any] | None = None
     _began_s: float = 0.0
@@ -128,7 +127,7 @@ class Conduct:
             "resolve": self._resolve, "prepare": self._prepare, "partition": self._partition,
             "allocate": self._allocate, "launch": self._launch, "monitor": self._monitor, "publish": self._publish,
         }  # fmt: skip
-        if self.is_left or self.problem is not None:
+        if self.is_over:
             return
         with self._ending():
             while (following := step(self.journal.state, self.journal.goal)) is not None:
@@ -151,11 +150,12 @@ class Conduct:
                 return
             if published_job(self.request.target) == self.journal.job:
                 Staging(self.request.target, self.journal.job).settle()
+                self.published(self.request.target)
                 self.journal.append(State.COMPLETE, f"outputs in {self.request.target}", verb="publish")
                 return
             if self.journal.goal is Goal.CANCELLED:
                 raise Cancelled("the run was cancelled")
-            held = state in _WITH_CORES
+            held = state in WITH_CORES
             for verb in LINE:
                 if verb.before is (State.PARTITIONED if held else state):
                     break
@@ -175,30 +175,9 @@ class Conduct:
             except LedgerError:
                 raise
             except Exception as problem:  # the one broad catch of a tick: a fault of ours must not look like success
-                self._end(self._told(problem))
+                self._end(as_problem(problem, job=self.journal.job, state=self.journal.state, about=self.request.title))
         except LedgerError as problem:
             self._let_go(problem)
-
-    def _told(self, problem: Exception) -> DmodError:
-        """What went wrong, as an error of ours."""
-        if isinstance(problem, DmodError):
-            return as_failure(problem) if self.journal.state in _WITH_CORES else problem
-        if isinstance(problem, OSError):
-            failed = RunError(
-                "files cannot be read or written",
-                file=problem.filename or self.request.title,
-                reason=problem.strerror or str(problem),
-                hint="look at the disk and its permissions, then run again",
-            )
-        else:
-            log.error("job %s failed", self.journal.job, exc_info=problem)
-            failed = RunError(
-                f"dmod failed while it was {self.journal.state}",
-                reason=f"{type(problem).__name__}: {problem}".splitlines()[0],
-                hint="this is a fault of dmod; please report it with the log",
-            )
-        failed.__cause__ = problem
-        return failed
 
     def refuse(self, problem: DmodError) -> None:
         """End the job before it has begun: it can never have what it asks for."""
@@ -226,17 +205,25 @@ class Conduct:
         self._give_back()
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it here."""
+        return self.is_left or self.problem is not None or self.journal.state.is_final
+
+    @property
     def cores(self) -> int:
         """Cores it needs, once it is partitioned."""
         return self._sizing.workers if self._sizing is not None else 1
 
-    def start_workers_early(self, free_cores: int) -> None:
+    def start_workers_early(self, free_cores: Callable[[], int]) -> None:
         """Have workers start while the check is at it, where they will surely be wanted and cores are free."""
         request = self.request
         if request.scheduler is not None or request.memory_bytes is not None:
             return
         workers = request.workers or (cores_here() if looks_large(request) else None)
-        if workers is None or workers > free_cores:
+        try:
+            if workers is None or workers > free_cores():
+                return
+        except LedgerError:
             return
         sizing = Sizing(workers, workers, processes=True)
         starter = ThreadPoolExecutor(1, thread_name_prefix="dmod-workers")
@@ -252,17 +239,17 @@ class Conduct:
         if self._early is not None:
             with contextlib.suppress(Exception):
                 self._early.result()
-        self.released()
         try:
             self._held.close()
-        except Exception:  # a cluster may be slow to close, or gone; how the run ended does not depend on it
+        except Exception:  # a cluster may be slow to close, or gone: how the run ended does not depend on it
             log.info("the cluster of job %s did not close well", self.journal.job, exc_info=True)
 
     def _to(self, state: State, message: str, verb: Verb) -> None:
         if state is State.COMPLETE:
-            # Cores are given back before anybody hears that the run is complete.
             self._give_back()
         log.info("%s: %s", state, message)
+        if state.is_final:
+            self.ending()
         self.journal.append(state, message, verb=verb.name, **self._facts)
         self._facts = {}
 
@@ -286,6 +273,7 @@ class Conduct:
         verb = following if isinstance(following, Verb) else None
         state = State.CANCELLED if stopped or verb is None else after(verb, failed=True)
         log.info("%s: %s", state, problem)
+        self.ending()
         self.journal.append(
             state,
             problem.headline
@@ -372,8 +360,8 @@ class Conduct:
             resume.begin(self._layout)
         self._began_s = time.monotonic()
         parts = parts_of(self.plan, self._layout, self._flag)
-        self._run = launch(self._client, parts, name=self._attempt, stop_flag=self._flag, resume=resume)
         count, again = len(parts), len(resume.done())
+        self._run = launch(self._client, parts, name=self._attempt, stop_flag=self._flag, resume=resume)
         return f"{count - again:,} tasks submitted" + (f", {again:,} were done before" if again else "")
 
     def _monitor(self) -> str:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,47 +27,31 @@ from dmod.catalog.catalog import Catalog
 from dmod.conductor.compose import Composer
 from dmod.conductor.conduct import Conduct
 from dmod.conductor.log import JobLog
+from dmod.conductor.presence import living, presence
+from dmod.conductor.turns import Held, Turns
 from dmod.data.dataset import Lineage
-from dmod.errors import AllocationError, DmodError, LedgerError
+from dmod.errors import DmodError, LedgerError, LostLease, to_facts
 from dmod.execution.cluster import open_cluster, open_made_cluster
-from dmod.job.lifecycle import Goal, State
+from dmod.execution.threads import Threads
+from dmod.job.lifecycle import State
 from dmod.job.request import JobRequest
 from dmod.ledger.journal import JobJournal
-from dmod.schedule.allocation import allocate, never
-from dmod.schedule.queue import Waiting, may_pass, order
-from dmod.schedule.resources import Host, Resources
+from dmod.schedule.resources import Host
 from dmod.schedule.sizing import Sizing
 from dmod.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from distributed import Client
-
     from dmod.ledger.ledger import Ledger
 
 __all__ = ["Conductor"]
 
 log = logging.getLogger("dmod.conductor")
 
-_TTL_S, _BEAT_S = 15.0, 4.0
-_BUSY_S, _IDLE_S = 0.02, 0.2
+_BUSY_S, _IDLE_S, _LOOK_S = 0.02, 0.2, 1.0
 #: How many jobs are prepared or run at once.
 _SIDE_BY_SIDE = 32
-
-
-@dataclass
-class _Held:
-    """A job under our lease."""
-
-    id: str
-    owner: str
-    priority: int
-    submitted_s: float
-    conduct: Conduct
-    #: ``preparing``, ``waiting``, ``running`` or ``over``.
-    stage: str = "preparing"
-    waiting_since_s: float = 0.0
-    cores: int = 0
-    memory_bytes: int = 0
+#: How many jobs that are over a session's conductor remembers.
+_KEPT = 16
 
 
 @dataclass
@@ -88,18 +73,20 @@ class Conductor:
     host: Host | None = None
     #: Where the store is, what jobs leave behind, and how clusters are made.
     settings: Settings = field(default_factory=read_settings)
+    #: How long a lease lasts that is not renewed, as it is four times in that time [s].
+    ttl_s: float = 15.0
     #: Who it is, for the ledger.
     holder: str = field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}", init=False
     )
     _mine: set[str] = field(default_factory=set, init=False)
-    _held: dict[str, _Held] = field(default_factory=dict, init=False)
+    _held: dict[str, Held] = field(default_factory=dict, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
     _wake: threading.Event = field(default_factory=threading.Event, init=False)
     _stopped: threading.Event = field(default_factory=threading.Event, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
     _pool: ThreadPoolExecutor | None = field(default=None, init=False)
-    _shared: _SharedThreads | None = field(default=None, init=False)
+    _threads: Threads | None = field(default=None, init=False)
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -110,20 +97,25 @@ class Conductor:
             self._thread = threading.Thread(target=self._loop, name="dmod-conductor", daemon=True)
             self._thread.start()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Let go of everything; jobs that are under way can be taken up by others."""
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """Let go of everything; jobs that are under way can be taken up by others at once."""
         self._stopped.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
-        with self._lock:
-            held = [one.id for one in self._held.values() if one.stage != "over"]
+        for held in self._active():
+            held.conduct.leave()
+            if held.stage == "waiting":
+                self._go(held)
+        until = time.monotonic() + timeout_s
+        while self._active() and time.monotonic() < until:
+            time.sleep(0.01)
         with contextlib.suppress(DmodError):
-            self.ledger.release(self.holder, held)
+            self.ledger.leave(self.holder)
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._shared is not None:
-            self._shared.close()
+        if self._threads is not None:
+            self._threads.close()
 
     def conduct(self, job: str) -> None:
         """Conduct this job too, as soon as nobody else does."""
@@ -138,67 +130,88 @@ class Conductor:
             found = self._held.get(job)
         return None if found is None else found.conduct
 
+    def _active(self, *stages: str) -> list[Held]:
+        """Jobs in some stage; all that are not over where none is named."""
+        with self._lock:
+            return [one for one in self._held.values() if (one.stage in stages if stages else one.stage != "over")]
+
     def _loop(self) -> None:
         """Tick until told to stop; a ledger that cannot be reached is asked again."""
-        beat_s, seen, asked_s = 0.0, None, 0.0
+        beat_s = looked_s = float("-inf")
+        seen, trouble = None, ""
         while not self._stopped.is_set():
             now_s = time.monotonic()
             try:
-                if now_s - beat_s >= _BEAT_S:
+                if now_s - beat_s >= self.ttl_s / 4:
                     self._beat()
                     beat_s = now_s
-                version = self.ledger.version()
-                if version != seen or now_s - asked_s >= 1.0 or self._wake.is_set():
+                version, due = self.ledger.version(), now_s - looked_s >= _LOOK_S
+                if due:
+                    living(self.ledger)
+                    looked_s = now_s
+                if due or version != seen or self._wake.is_set():
                     self._wake.clear()
-                    seen, asked_s = version, now_s
+                    seen = version
                     self._claim()
-                self._give_cores()
+                    self._give_cores()
+                for held in self._active():
+                    held.log.flush_if_due()
+                trouble = ""
             except LedgerError as problem:
-                log.warning("the ledger: %s", problem.headline)
+                if problem.headline != trouble:
+                    trouble = problem.headline
+                    log.warning("the ledger: %s", problem.headline)
                 self._stopped.wait(1.0)
             except Exception:  # a fault in one tick must not end the conducting of every job
                 log.exception("a tick of the conductor failed")
                 self._stopped.wait(1.0)
-            with self._lock:
-                busy = any(one.stage != "over" for one in self._held.values())
-            self._wake.wait(_BUSY_S if busy else _IDLE_S)
+            self._wake.wait(_BUSY_S if self._active() else _IDLE_S)
 
     def _beat(self) -> None:
-        """Say that we live, and keep our leases; let go of jobs whose lease is lost."""
-        self.ledger.beat(self.holder, {"kind": self.kind, "pid": os.getpid(), "host": socket.gethostname()}, _TTL_S)
-        with self._lock:
-            active = [one.id for one in self._held.values() if one.stage != "over"]
+        """Say that we live, and keep our leases; jobs that somebody else has by now are let go of."""
+        self.ledger.beat(self.holder, presence(self.kind), self.ttl_s)
+        active = self._active()
         if not active:
             return
-        kept = set(self.ledger.renew(self.holder, active, _TTL_S))
-        for name in set(active) - kept:
-            with self._lock:
-                found = self._held.get(name)
-            if found is not None and found.stage != "over" and not found.conduct.journal.state.is_final:
-                found.conduct.abandon(LedgerError("the lease was lost", job=name))
-                found.stage = "over"
+        kept = set(self.ledger.renew(self.holder, [one.id for one in active], self.ttl_s))
+        for held in active:
+            if held.id not in kept and held.stage != "over":
+                held.conduct.leave()
+                if held.stage == "waiting":
+                    self._go(held)
+
+    def _keep(self, job: str) -> None:
+        """Make sure that a job is ours, and stays so for a while."""
+        if job not in self.ledger.renew(self.holder, [job], self.ttl_s):
+            raise LostLease("somebody else conducts the job now", job=job)
 
     def _claim(self) -> None:
         """Take jobs that nobody conducts."""
         with self._lock:
-            active = sum(one.stage in ("preparing", "running") for one in self._held.values())
-            waiting = sum(one.stage == "waiting" for one in self._held.values())
             wanted = None if self.kind == "serve" else sorted(self._mine)
-        room = _SIDE_BY_SIDE - active
-        if room <= 0 or waiting >= 4 * _SIDE_BY_SIDE or wanted == []:
+        room = _SIDE_BY_SIDE - len(self._active("preparing", "running"))
+        if room <= 0 or len(self._active("waiting")) >= 2 * _SIDE_BY_SIDE or wanted == []:
             return
-        for row in map(self.ledger.job, self.ledger.claim(self.holder, _TTL_S, only=wanted, limit=room)):
-            journal = JobJournal(self.ledger, row.id, self.holder)
+        for row in map(self.ledger.job, self.ledger.claim(self.holder, self.ttl_s, only=wanted, limit=room)):
+            if self._stopped.is_set():
+                return
+            journal = JobJournal(self.ledger, row.id, self.holder, row)
             with self._lock:
                 self._mine.discard(row.id)
+                if (before := self._held.get(row.id)) is not None and before.stage != "over":
+                    before.conduct.leave()  # it was ours, and lost meanwhile
             try:
                 request = JobRequest.from_json(row.request_json)
             except DmodError as problem:
-                journal.append(State.FAILED, problem.headline)
+                journal.append(State.FAILED, problem.headline, problem=to_facts(problem))
+                self.ledger.release(self.holder, [row.id])
                 continue
             conduct = self._conduct(request, journal, row.owner)
-            held = _Held(row.id, row.owner, row.priority, row.submitted_s, conduct)
-            conduct.released = lambda held=held: self._take_back(held)  # type: ignore[misc]
+            conduct.still_ours = partial(self._keep, row.id)
+            held = Held(
+                row.id, row.owner, row.priority, row.updated_s, conduct, JobLog(self.ledger, row.id, self.holder)
+            )
+            conduct.ending = partial(self._tell, held)
             with self._lock:
                 self._held[row.id] = held
             assert self._pool is not None
@@ -231,72 +244,53 @@ class Conductor:
             published=register,
         )
 
-    def _prepare(self, held: _Held) -> None:
+    @contextlib.contextmanager
+    def _under(self, held: Held) -> Iterator[None]:
+        """Whatever goes wrong in here, the job does not stay with us for ever."""
+        try:
+            with held.log:
+                yield
+        except Exception:  # a fault of ours outside of the verbs: the job is another's to take up
+            log.exception("job %s is let go of", held.id)
+            held.conduct.leave()
+            held.conduct.walk()
+            self._over(held)
+
+    def _prepare(self, held: Held) -> None:
         """As far as a job gets without cores."""
-        with JobLog(self.ledger, held.id, self.holder):
+        with self._under(held):
             conduct = held.conduct
             conduct.take_up()
-            with contextlib.suppress(DmodError, OSError):
-                if self.settings.cluster is None:
-                    conduct.start_workers_early(self._hosts()[0].free_cores)
+            if self.settings.cluster is None:
+                conduct.start_workers_early(lambda: self._turns().free().free_cores)
             conduct.walk(until=State.PARTITIONED)
-            self._tell(held)
-            if conduct.problem is not None or conduct.journal.state.is_final:
+            if conduct.is_over:
                 self._over(held)
                 return
-            held.cores = conduct.cores
-            held.memory_bytes = conduct.request.memory_bytes or 0
-            held.waiting_since_s = time.time()
+            self._tell(held)
             held.stage = "waiting"
         self._wake.set()
 
     def _give_cores(self) -> None:
         """Give cores to the jobs whose turn it is."""
-        with self._lock:
-            waiting = [one for one in self._held.values() if one.stage == "waiting"]
+        waiting = self._active("waiting")
         if not waiting:
             return
-        for held in list(waiting):
-            if held.conduct.journal.goal is Goal.CANCELLED:
-                waiting.remove(held)
+        unwanted = self.ledger.unwanted()
+        for held in waiting:
+            if held.id in unwanted:
                 self._go(held)
-        hosts = self._hosts()
-        running = self._running_cores()
-        queue = [
-            Waiting(one.id, one.owner, one.priority, one.waiting_since_s, Resources(one.cores, one.memory_bytes))
-            for one in waiting
-        ]
-        by_name = {one.id: one for one in waiting}
-        now_s, head = time.time(), None
-        for place in order(queue, running, now_s):
-            held = by_name[place.id]
-            needs = place.resources
-            if held.conduct.request.scheduler is not None:
-                self._go(held)  # somebody else's cluster: its scheduler shares out its cores
-                continue
-            if (why := never(needs, hosts, held.conduct.request.paradigm)) is not None:
-                problem = AllocationError(
-                    "no machine will ever have that much", needed=f"{needs}", why=why, hint="ask for what fits"
-                )
-                held.conduct.refuse(problem)
-                self._over(held)
-                continue
-            given = allocate(needs, hosts, held.conduct.request.paradigm)
-            if given is None:
-                head = head or place
-                continue
-            if head is not None and not may_pass(head, place, now_s):
-                continue  # the one in front is not passed over for ever
-            whole = {host.name: (host.cores, host.memory_bytes) for host in hosts}
-            if not self.ledger.allocate(held.id, self.holder, given.parts, within=whole):
-                break  # another conductor was quicker: look again in the next tick
-            hosts = given.taken_from(hosts)
-            self._go(held)
+        self._turns().give([held for held in waiting if held.stage == "waiting"], self._go, self._refuse)
 
-    def _hosts(self) -> tuple[Host, ...]:
-        """What is free, after what jobs of all living conductors hold."""
-        given = [(one.host, one.cores, one.memory_bytes) for one in self.ledger.allocations(live=True)]
-        return (self._host().without(given),)
+    def _turns(self) -> Turns:
+        """Who gives cores of this machine."""
+        return Turns(self.ledger, self.holder, self._host())
+
+    def _refuse(self, held: Held, problem: DmodError) -> None:
+        """End a job that can never have what it wants."""
+        held.stage = "running"
+        assert self._pool is not None
+        self._pool.submit(self._run, held, problem)
 
     def _host(self) -> Host:
         """The machine it is on."""
@@ -304,53 +298,53 @@ class Conductor:
             self.host = Host.here()
         return self.host
 
-    def _running_cores(self) -> dict[str, int]:
-        """Cores in use by owner."""
-        used: dict[str, int] = {}
-        for one in self.ledger.allocations(live=True):
-            used[one.owner] = used.get(one.owner, 0) + one.cores
-        return used
-
-    def _go(self, held: _Held) -> None:
+    def _go(self, held: Held) -> None:
         """See a job to its end."""
         held.stage = "running"
         assert self._pool is not None
-        self._pool.submit(self._run, held)
+        try:
+            self._pool.submit(self._run, held)
+        except RuntimeError:  # this program is about to end
+            held.conduct.leave()
+            self._run(held)
 
-    def _run(self, held: _Held) -> None:
-        """The rest of the line."""
-        with JobLog(self.ledger, held.id, self.holder):
+    def _run(self, held: Held, problem: DmodError | None = None) -> None:
+        """The rest of the line, or the end of it."""
+        with self._under(held):
+            if problem is not None:
+                held.conduct.refuse(problem)
             held.conduct.walk()
-            self._tell(held)
-        self._over(held)
+            self._over(held)
 
-    def _over(self, held: _Held) -> None:
+    def _over(self, held: Held) -> None:
         """A job is at its end, or elsewhere."""
         held.stage = "over"
-        with contextlib.suppress(DmodError):
-            self.ledger.give_back(held.id)
+        with self._lock:
+            if held.conduct.is_left:
+                self._held.pop(held.id, None)
+                self._mine.add(held.id)
+            over = [one.id for one in self._held.values() if one.stage == "over"]
+            for name in over[: max(0, len(over) - (_KEPT if self.kind == "session" else 0))]:
+                del self._held[name]
+        with contextlib.suppress(DmodError):  # a lease that cannot be given up runs out
             self.ledger.release(self.holder, [held.id])
         self._wake.set()
 
-    def _take_back(self, held: _Held) -> None:
-        """Cores are let go of."""
-        if held.stage == "running":
-            with contextlib.suppress(DmodError):
-                self.ledger.give_back(held.id)
-            self._wake.set()
-
-    def _tell(self, held: _Held) -> None:
+    def _tell(self, held: Held) -> None:
         """Leave in the ledger what others may ask for later."""
         conduct = held.conduct
+        known = {
+            "target": str(conduct.request.target) if conduct.composer is not None else None,
+            "tasks": json.dumps([asdict(one) for one in conduct.reports]) if conduct.reports else None,
+            "plan": str(conduct.plan) if conduct.plan is not None else None,
+            "report": conduct.report.to_json() if conduct.report is not None else None,
+        }
         with contextlib.suppress(DmodError):
-            if conduct.composer is not None:
-                self.ledger.put_detail(held.id, "target", str(conduct.request.target))
-            if conduct.reports:
-                self.ledger.put_detail(held.id, "tasks", json.dumps([asdict(one) for one in conduct.reports]))
-            if conduct.plan is not None:
-                self.ledger.put_detail(held.id, "plan", str(conduct.plan))
-            if conduct.report is not None:
-                self.ledger.put_detail(held.id, "report", conduct.report.to_json())
+            for key, text in known.items():
+                if text is not None and held.told.get(key) != text:
+                    self.ledger.put_detail(held.id, key, text)
+                    held.told[key] = text
+        held.log.flush()
 
     def _cluster(self, sizing: Sizing, scheduler: str | None, shared: Path) -> contextlib.AbstractContextManager[Any]:
         """A cluster for one job: threads are shared, processes are its own."""
@@ -359,31 +353,6 @@ class Conductor:
         if scheduler is not None or sizing.processes:
             return open_cluster(sizing, scheduler, shared)
         with self._lock:
-            if self._shared is None:
-                self._shared = _SharedThreads(self._host().cores)
-        return self._shared.use(shared)
-
-
-class _SharedThreads:
-    """Threads of this process that many small jobs share, started when first wanted."""
-
-    def __init__(self, threads: int) -> None:
-        self._threads, self._stack = threads, contextlib.ExitStack()
-        self._client: Client | None = None
-        self._lock = threading.Lock()
-
-    @contextlib.contextmanager
-    def use(self, shared: Path) -> Iterator[Client]:
-        """The client; it stays open."""
-        with self._lock:
-            if self._client is None:
-                whole = Sizing(self._threads, self._threads, processes=False)
-                self._client = self._stack.enter_context(open_cluster(whole, None, shared))
-            client = self._client
-        yield client
-
-    def close(self) -> None:
-        """End the threads."""
-        with self._lock:
-            self._client = None
-            self._stack.close()
+            if self._threads is None:
+                self._threads = Threads(self._host().cores)
+        return contextlib.nullcontext(self._threads)

@@ -19,7 +19,7 @@ from dmod.errors import DmodError
 if TYPE_CHECKING:
     from dmod.ledger.ledger import Ledger
 
-__all__ = ["JobLog", "write_now"]
+__all__ = ["JobLog"]
 
 _here = threading.local()
 _FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
@@ -94,10 +94,3 @@ class JobLog:
         if text:
             with contextlib.suppress(DmodError):
                 self._ledger.write_log(self._job, self._holder, text)
-
-
-def write_now() -> None:
-    """Write what was said by the present thread: who reads a log until the job is over must not miss the end."""
-    job: JobLog | None = getattr(_here, "job", None)
-    if job is not None:
-        job.flush()

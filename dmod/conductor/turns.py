@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dmod.conductor.conduct import Conduct
 from dmod.conductor.log import JobLog
@@ -37,6 +37,8 @@ class Held:
     log: JobLog
     #: ``preparing``, ``waiting``, ``running`` or ``over``.
     stage: str = "preparing"
+    #: What the ledger was told of it, for others to read.
+    told: dict[str, str] = field(default_factory=dict)
 
     @property
     def waits(self) -> Waiting:
@@ -71,9 +73,7 @@ class Turns:
         LedgerError
             If the ledger cannot be asked.
         """
-        return self.host.without(
-            (one.host, one.cores, one.memory_bytes) for one in self.ledger.allocations(live=True)
-        )
+        return self.host.without((one.host, one.cores, one.memory_bytes) for one in self.ledger.allocations(live=True))
 
     def give(
         self, waiting: Sequence[Held], go: Callable[[Held], None], refuse: Callable[[Held, DmodError], None]
@@ -117,8 +117,6 @@ class Turns:
             given = allocate(place.resources, hosts, request.paradigm)
             if given is None:
                 head = head or place
-                if hosts[0].free_cores == 0:
-                    return
                 continue
             if head is not None and not may_pass(head, place, now_s):
                 continue  # the one in front is not passed over for ever

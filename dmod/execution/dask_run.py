@@ -19,6 +19,7 @@ from dmod.errors import DmodError, RunError
 from dmod.execution.failure import as_task_failure, out_of_memory
 from dmod.execution.observation import Observation
 from dmod.execution.resume import Resume
+from dmod.execution.threads import ThreadRun, Threads
 
 if TYPE_CHECKING:
     from distributed import Client, Future, Worker
@@ -130,31 +131,32 @@ class DaskRun:
 
 
 def launch(
-    client: Client, parts: Sequence[Part], *, name: str, stop_flag: Path, resume: Resume | None = None
-) -> DaskRun:
+    client: Client | Threads, parts: Sequence[Part], *, name: str, stop_flag: Path, resume: Resume
+) -> DaskRun | ThreadRun:
     """Submit the parts of a run.
 
     Parameters
     ----------
-    client : Client
-        Where to.
+    client : Client or Threads
+        Where to: a cluster, or threads of this process.
     parts : sequence of Part
         What to run.
     name : str
         Name of the job, unique on the cluster.
     stop_flag : Path
         The file that tells tasks to stop; every worker must see its directory.
-    resume : Resume, optional
+    resume : Resume
         Where parts leave their marks; those that have are not run again.
 
     Returns
     -------
-    DaskRun
+    DaskRun or ThreadRun
         The tasks, under way.
     """
+    if isinstance(client, Threads):
+        return client.launch(parts, stop_flag=stop_flag, resume=resume)
     topic = f"dmod-progress-{name}"
-    already = resume.done() if resume is not None else {}
-    marks = resume.folder if resume is not None else None
+    already, marks = resume.done(), resume.folder
     futures = [
         client.submit(_task, part, topic, marks, key=f"dmod-{name}-{part.index}", pure=False)
         for part in parts
@@ -163,7 +165,7 @@ def launch(
     return DaskRun(client, futures, topic, stop_flag, list(already.values()))
 
 
-def _task(part: Part, topic: str, marks: Path | None) -> PartReport:
+def _task(part: Part, topic: str, marks: Path) -> PartReport:
     """One part, on a worker, telling its progress a few times a second."""
     from distributed import get_worker
 
@@ -180,8 +182,7 @@ def _task(part: Part, topic: str, marks: Path | None) -> PartReport:
         report = run_part(part, tell)
     except MemoryError as problem:
         raise out_of_memory(part) from problem
-    if marks is not None:
-        Resume.mark(marks, report)
+    Resume.mark(marks, report)
     return report
 
 

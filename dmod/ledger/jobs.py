@@ -14,7 +14,7 @@ from typing import Any
 from dmod.errors import JobError
 from dmod.job.lifecycle import Goal, State
 from dmod.job.record import Event
-from dmod.ledger.claims import no_such_job
+from dmod.ledger.claims import OPEN, no_such_job
 from dmod.ledger.database import Database, Transaction, storable
 from dmod.ledger.history import add_event
 
@@ -192,6 +192,12 @@ class Jobs:
         if found is None:
             raise no_such_job(job)
         return Goal(found)
+
+    def unwanted(self) -> set[str]:
+        """Ids of jobs that are not over, and are to be cancelled."""
+        with self._db.read() as tx:
+            found = tx.rows(f"SELECT id FROM jobs WHERE {OPEN} AND goal = :goal", goal=str(Goal.CANCELLED))
+        return {row.id for row in found}
 
     def set_goal(self, job: str, goal: Goal) -> None:
         """Write what the owner wants; who conducts the job sees to it.

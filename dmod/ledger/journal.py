@@ -12,6 +12,7 @@ from typing import Any
 
 from dmod.job.lifecycle import Goal, State
 from dmod.job.record import Event, Progress, Status, status_of
+from dmod.ledger.jobs import JobRow
 from dmod.ledger.ledger import Ledger
 
 __all__ = ["JobJournal"]
@@ -32,6 +33,8 @@ class JobJournal:
         Id of the job.
     holder : str
         Who conducts it.
+    row : JobRow, optional
+        The job as it stands, where that is known.
 
     Raises
     ------
@@ -39,12 +42,14 @@ class JobJournal:
         If there is no such job.
     """
 
-    def __init__(self, ledger: Ledger, job: str, holder: str) -> None:
+    def __init__(self, ledger: Ledger, job: str, holder: str, row: JobRow | None = None) -> None:
         self._ledger, self._holder = ledger, holder
+        row = ledger.job(job) if row is None else row
         #: Id of the job.
         self.job = job
         #: Name of the job.
-        self.name = ledger.job(job).name
+        self.name = row.name
+        self._state = row.state
         self._turn = threading.Lock()
         self._unwritten: Progress | None = None
         self._reported_s = self._asked_s = float("-inf")
@@ -71,7 +76,7 @@ class JobJournal:
         """
         with self._turn:
             self._write_progress()
-            self._ledger.append(self.job, self._holder, state, message, facts)
+            self._state = self._ledger.append(self.job, self._holder, state, message, facts).state
 
     def report(self, progress: Progress) -> None:
         """Say how far the run is; written at most four times a second, the last at the latest with an event.
@@ -110,8 +115,8 @@ class JobJournal:
 
     @property
     def state(self) -> State:
-        """Where the job stands."""
-        return self._ledger.job(self.job).state
+        """Where the job stands: only who conducts it moves it, and that is us or else nothing is written."""
+        return self._state
 
     def status(self) -> Status:
         """Where the job stands, in full."""

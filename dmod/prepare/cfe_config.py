@@ -16,7 +16,7 @@ import pandas as pd
 from dmod.errors import ConfigError
 from dmod.prepare.config_table import ConfigColumn, ConfigTable, by_class, constant, from_attribute
 
-__all__ = ["ATTRIBUTES", "SOIL_CLASSES", "cfe_table"]
+__all__ = ["ATTRIBUTES", "SOIL_CLASSES", "SoilClass", "cfe_table"]
 
 _LAYER = "soil_layers_stag=2"
 _ISLTYP, _IMPERVIOUS = "mode.ISLTYP", "mean.impervious"

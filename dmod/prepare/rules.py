@@ -165,38 +165,10 @@ def derive(
         If it cannot be written.
     """
     rule = _rule(offer, rules() if known is None else tuple(known))
-    if len(parents) != len(offer.parents):
-        raise DatasetError(
-            f"{offer.rule} derives from {len(offer.parents)} datasets",
-            has=f"{len(parents)} paths",
-            hint="give one each",
-        )
-    for dataset, path in zip(offer.parents, parents, strict=True):
-        if not path.exists():
-            raise DatasetError(
-                f"dataset {dataset.name!r} is not where it should be", path=path, hint="fetch it again, then derive"
-            )
+    _check_parents(offer, parents)
     place = folder / offer.key[:16]
     if not place.is_dir():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".partial", dir=folder))
-        except OSError as problem:
-            raise OutputError(
-                "there is no place to derive a dataset in", path=folder, reason=problem.strerror, hint="choose another"
-            ) from problem
-        try:
-            rule.apply(offer, parents, aside, progress=progress)
-            _rename(aside, place)
-        except OSError as problem:
-            raise OutputError(
-                f"{offer.rule} cannot write what it derives",
-                path=folder,
-                reason=problem.strerror or problem,
-                hint="free some room, or choose another folder",
-            ) from problem
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        _make(rule, offer, parents, place, progress=progress)
     (made,) = place.iterdir()
     return Derived(made, offer.format, offer.coverage, offer.lineage, offer.facts)
 
@@ -256,6 +228,47 @@ def _rule(offer: Offer, known: Sequence[Rule]) -> Rule:
         has=", ".join(f"{rule.name} {rule.version}" for rule in known) or "no rules",
         hint="install the plug-in that offered this, or match again",
     )
+
+
+def _check_parents(offer: Offer, parents: Sequence[Path]) -> None:
+    """Refuse to derive from what is not there."""
+    if len(parents) != len(offer.parents):
+        raise DatasetError(
+            f"{offer.rule} derives from {len(offer.parents)} datasets",
+            has=f"{len(parents)} paths",
+            hint="give one for each",
+        )
+    for dataset, path in zip(offer.parents, parents, strict=True):
+        if not path.exists():
+            raise DatasetError(
+                f"dataset {dataset.name!r} is not where it should be", path=path, hint="fetch it again, then derive"
+            )
+
+
+def _make(rule: Rule, offer: Offer, parents: Sequence[Path], place: Path, *, progress: Progress | None) -> None:
+    """Do what was offered, beside the place, and give it its name when it is whole."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".partial", dir=place.parent))
+    except OSError as problem:
+        raise OutputError(
+            "there is no place to derive a dataset in",
+            path=place.parent,
+            reason=problem.strerror,
+            hint="choose another",
+        ) from problem
+    try:
+        rule.apply(offer, parents, aside, progress=progress)
+        _rename(aside, place)
+    except OSError as problem:
+        raise OutputError(
+            f"{offer.rule} cannot write what it derives",
+            path=place.parent,
+            reason=problem.strerror or problem,
+            hint="free some room, or choose another folder",
+        ) from problem
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _rename(aside: Path, place: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from dmod.conductor.conduct import question_of
+from dmod.conductor.question import question_of
 from dmod.data.coverage import ALL, Coverage, Span
 from dmod.data.dataset import Dataset
 from dmod.data.kinds import Category, Format
