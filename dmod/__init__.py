@@ -6,16 +6,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dmod.data.coverage import Coverage
+    from dmod.data.dataset import Dataset
     from dmod.domain.domain import Domain
     from dmod.evaluation.evaluate import Evaluation, evaluate
     from dmod.formats.outputs import open_outputs
+    from dmod.model.formulation import Formulation
     from dmod.session import Job, Session, connect, run
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Coverage",
+    "Dataset",
     "Domain",
     "Evaluation",
+    "Formulation",
     "Job",
     "Session",
     "__version__",
@@ -27,8 +33,11 @@ __all__ = [
 
 #: Name to the module that has it; looked up when first used, so that importing is cheap.
 _HOMES = {
+    "Coverage": "dmod.data.coverage",
+    "Dataset": "dmod.data.dataset",
     "Domain": "dmod.domain.domain",
     "Evaluation": "dmod.evaluation.evaluate",
+    "Formulation": "dmod.model.formulation",
     "Job": "dmod.session",
     "Session": "dmod.session",
     "connect": "dmod.session",

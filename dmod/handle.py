@@ -37,6 +37,8 @@ __all__ = ["Job", "JobList"]
 AnyPath = str | os.PathLike[str]
 
 _LOOK_S = (0.01, 0.1)
+#: How often who waits makes sure that somebody conducts [s].
+_ATTEND_S = 1.0
 _STEP_S = 3600
 
 
@@ -132,7 +134,8 @@ class Job:
         if follow:
             yield from self.service.follow_log(self.id)
         else:
-            yield from (text for _, _, text in self.service.log(self.id))
+            for _, _, text in self.service.log(self.id):
+                yield from text.splitlines(keepends=True)
 
     def wait(self, timeout: float | None = None) -> Job:
         """Wait for the end.
@@ -160,7 +163,7 @@ class Job:
             now = time.monotonic()
             if until is not None and now >= until:
                 raise TimeoutError(f"job {self.id} is still {self.state} after {timeout:g} s")
-            if now - attended > 1.0 and self.service.job(self.id).holder is None:
+            if now - attended > _ATTEND_S:
                 self.service.attend(self.id)  # whoever conducted it may be gone
                 attended = now
             time.sleep(pause if until is None else max(0.0, min(pause, until - now)))
@@ -172,9 +175,6 @@ class Job:
     @property
     def problem(self) -> DmodError | None:
         """What went wrong, if it ended badly."""
-        here = self.service.here(self.id)
-        if here is not None and here.problem is not None:
-            return here.problem
         state = self.state
         if not state.is_final or state is State.COMPLETE:
             return None
@@ -182,6 +182,9 @@ class Job:
         told = last.facts.get("problem")
         if not told:
             return RunError(last.message)
+        here = self.service.here(self.id)
+        if here is not None and here.problem is not None and here.problem.headline == told["headline"]:
+            return here.problem
         if told["kind"] == CheckError.__name__ and (report := self.report) is not None:
             return CheckError(report)
         return from_facts(told)

@@ -13,9 +13,11 @@ import logging
 import re
 import secrets
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dmod.errors import JobError
@@ -27,6 +29,7 @@ from dmod.settings import Settings
 if TYPE_CHECKING:
     from dmod.conductor.conduct import Conduct
     from dmod.conductor.conductor import Conductor
+    from dmod.ledger.claims import Holder
     from dmod.ledger.jobs import JobRow
     from dmod.ledger.ledger import Ledger
 
@@ -125,32 +128,51 @@ class LocalService:
 
     def submit(self, request: JobRequest, *, array: str | None = None, attend: bool = True) -> str:
         """See `Service.submit`; with *attend* false this process does not conduct it."""
-        from dmod.ledger.jobs import JobRow
-
-        now_s = time.time()
-        row = JobRow(
-            id=f"{_slug(request.title)}-{_random(6)}", name=request.title, owner=self.owner,
-            request_json=request.to_json(), goal=Goal.COMPLETE, state=State.REQUESTED, priority=request.priority, array=array,
-            submitted_s=now_s, updated_s=now_s, cores=request.workers or 0, memory_bytes=request.memory_bytes or 0,
-        )  # fmt: skip
-        self.ledger.add_job(row)
-        if attend:
-            self.attend(row.id)
-        return row.id
+        return self._submit([request], array, attend=attend)[0]
 
     def submit_many(self, requests: Sequence[JobRequest]) -> tuple[str, list[str]]:
-        """See `Service.submit_many`."""
+        """See `Service.submit_many`; all of them are kept, or none."""
         array = f"array-{_random(6)}"
-        return array, [self.submit(request, array=array) for request in requests]
+        return array, self._submit(requests, array, attend=True)
+
+    def _submit(self, requests: Sequence[JobRequest], array: str | None, *, attend: bool) -> list[str]:
+        """Keep requests, and see that somebody conducts them."""
+        from dmod.ledger.jobs import JobRow
+
+        rows = [
+            JobRow(
+                id=f"{_slug(request.title)}-{_random(6)}", name=request.title, owner=self.owner,
+                request_json=request.to_json(), priority=request.priority, array=array,
+                cores=request.workers, memory_bytes=request.memory_bytes,
+            )
+            for request in requests
+        ]  # fmt: skip
+        self.ledger.add_jobs(rows)
+        if attend and not self.served():
+            for row in rows:
+                self.conductor.conduct(row.id)
+        return [row.id for row in rows]
 
     def attend(self, job: str) -> None:
-        """See that somebody conducts a job: ``dmod serve`` where it runs, this process otherwise."""
-        if not self.served():
+        """See that somebody conducts a job: whoever does, ``dmod serve`` where it runs, this process otherwise."""
+        if not self.conducted(job):
             self.conductor.conduct(job)
 
     def served(self) -> bool:
         """Whether a ``dmod serve`` lives that conducts every job."""
-        return any(one.facts.get("kind") == "serve" for one in self.ledger.holders(live=True))
+        return any(one.facts.get("kind") == "serve" for one in self._living())
+
+    def conducted(self, job: str) -> bool:
+        """Whether somebody who lives conducts a job, or will as soon as may be."""
+        living = self._living()
+        holder = self.ledger.job(job).holder
+        return any(one.name == holder or one.facts.get("kind") == "serve" for one in living)
+
+    def _living(self) -> list[Holder]:
+        """Who conducts; somebody who was killed on this machine is not among them."""
+        from dmod.conductor.presence import living
+
+        return living(self.ledger)
 
     def here(self, job: str) -> Conduct | None:
         """What this process knows of a job because it conducts it."""
@@ -212,7 +234,7 @@ class LocalService:
         if row.state.is_final:
             raise JobError(f"job {row.id} is {row.state} already", hint="`dmod restart` runs it again")
         self.ledger.set_goal(row.id, goal)
-        if attend and row.holder is None:
+        if attend:
             self.attend(row.id)
 
     def restart(self, job: str, *, attend: bool = True) -> None:
@@ -245,22 +267,23 @@ class LocalService:
             ended = self.ledger.job(name).state.is_final
             for number, _, text in self.ledger.log(name, after):
                 after = number
-                yield text
+                yield from text.splitlines(keepends=True)
             if ended:
                 return
             time.sleep(4 * _LOOK_S)
 
 
 def _opened(kind: type[Ledger], settings: Settings) -> Ledger:
-    """The ledger that settings name; one in memory where the home directory cannot be written."""
+    """The ledger that settings name; one that is soon gone where the home directory cannot be written."""
     if settings.ledger is not None:
         return kind.open(settings.ledger)
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         return kind.open(f"sqlite:///{settings.home / 'ledger.sqlite'}")
     except OSError as problem:
-        log.warning("%s cannot be made (%s): jobs are remembered while this program runs only", settings.home, problem)
-        return kind.open("sqlite://")
+        beside = Path(tempfile.mkdtemp(prefix="dmod-")) / "ledger.sqlite"
+        log.warning("%s cannot be made (%s): jobs are remembered in %s", settings.home, problem, beside)
+        return kind.open(beside)
 
 
 def _login() -> str:

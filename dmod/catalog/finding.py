@@ -20,7 +20,7 @@ from dmod.errors import CoverageError, DatasetError
 if TYPE_CHECKING:
     from dmod.ledger.ledger import Ledger
 
-__all__ = ["Question", "category_of", "find", "format_of", "question_of"]
+__all__ = ["Question", "category_of", "find", "format_of", "question_of", "rank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,6 @@ class Question:
 
         known = frozenset(map(aorc_name, names))
         return replace(self, coverage=replace(self.coverage, variables=known))
-
-    def rank(self, dataset: Dataset) -> tuple[float, float, str]:
-        """What answers are ordered by, the best first: least excess, then newest, then name."""
-        return self.seen(dataset.coverage).excess(self.coverage), -dataset.created_s, dataset.name
 
 
 def question_of(
@@ -123,14 +119,22 @@ def find(
     Returns
     -------
     list of Dataset
-        By least excess, then newest, then name.
+        In the order of `rank`.
     """
     found: list[Dataset] = []
     for category in categories:
         known = [one for one in Format if one is not Format.GENERIC] if formats is None else formats
         if asked := [one for one in known if category in one.categories]:
             found += _answers(ledger, category, asked, question.put_to(category), limit)
-    return sorted(found, key=question.rank)[:limit] if len(categories) > 1 else found
+    return sorted(found, key=rank)[:limit] if len(categories) > 1 else found
+
+
+def rank(dataset: Dataset) -> tuple[float, float, str]:
+    """What answers are ordered by, the best first: the least that covers, then the newest, then by name.
+
+    Of datasets that cover the same, the smaller has less excess; see `dmod.data.requirement.rank`.
+    """
+    return dataset.coverage.measure, -dataset.created_s, dataset.name
 
 
 def category_of(text: Category | str) -> Category:
@@ -169,7 +173,7 @@ def _answers(
         return ledger.find(category, formats, question.coverage, limit=limit)
     fits = (one for one in ledger.datasets(category=category) if one.format in formats)
     held = (one for one in fits if question.seen(one.coverage).covers(question.coverage))
-    return sorted(held, key=question.rank)[:limit]
+    return sorted(held, key=rank)[:limit]
 
 
 def _span(start: str | datetime | None, end: str | datetime | None) -> Span:

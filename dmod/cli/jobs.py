@@ -15,6 +15,7 @@ from dmod.errors import InputError, RunError
 __all__ = ["cancel", "delete", "jobs", "logs", "restart", "serve", "status", "submit"]
 
 _STOP_S = 30
+_NOBODY = "nobody conducts jobs here yet: start `dmod serve`, and this one begins"
 
 JobId = Annotated[str, typer.Argument(help="Id of the job, or a beginning of it that is clear.", show_default=False)]
 
@@ -73,7 +74,7 @@ def submit(
         if not as_json:
             typer.echo(job)
         if not served and not quiet:
-            typer.echo("nobody conducts jobs here yet: start `dmod serve`, and this one begins", err=True)
+            typer.echo(_NOBODY, err=True)
         return {"id": job, "served": served}
 
     answer(act, as_json=as_json)
@@ -176,12 +177,14 @@ def _do(job: str, verb: str, said: str, *, quiet: bool, as_json: bool) -> None:
             service, name = session.service, session.job(job).id
             if verb == "cancel":
                 service.set_goal(name, Goal.CANCELLED, attend=False)
-                if not service.served() and service.job(name).holder is None:
+                if not service.conducted(name):
                     service.attend(name)  # nobody else would see it to its end
                     with contextlib.suppress(RunError, TimeoutError):
                         session.job(name).wait(_STOP_S)
             elif verb == "restart":
                 service.restart(name, attend=False)
+                if not quiet and not service.served():
+                    typer.echo(_NOBODY, err=True)
             elif verb == "delete":
                 service.delete(name)
             else:

@@ -97,7 +97,9 @@ def drainage_area(domain: Domain) -> pd.Series[Any]:
     The file's own ``tot_drainage_areasqkm`` may be larger: since version 2 the fabric moves some
     tributaries from the head of a flowpath to the nexus below it.
     """
-    return _series(domain, drainage_km2(domain), "drainage_area")
+    found = _series(domain, drainage_km2(domain), "drainage_area")
+    found.attrs["units"] = "km2"
+    return found
 
 
 def distance_to_outlet(domain: Domain, *, unit: Literal["km", "steps"] | None = None) -> pd.Series[Any]:

@@ -257,7 +257,8 @@ def _start(located: Located, found: Found, at: str) -> PlaceArray:
 
 def _growth(located: Located, steps: bool | int | None, at: str) -> str:
     """How far upstream the piece goes, in words."""
-    here = ", all that drains to the nexus below" if at == "nexus" else ""
+    asked = any(found.kind != "gage" for found in located.found)
+    here = ", all that drains to the nexus below" if at == "nexus" and asked else ""
     if steps is False or steps == 0:
         return f"{here}, nothing further upstream" if here else ", without upstream"
     if isinstance(steps, int) and steps is not True:

@@ -91,19 +91,18 @@ class CsvForcingWriter:
         shutil.rmtree(self._partial, ignore_errors=True)
         self._partial.mkdir()
         instants = self.axis.start_s + self.axis.step_s * np.arange(self.axis.count, dtype=np.int64)
-        self._times = pd.DatetimeIndex(instants.astype("datetime64[s]")).strftime(_TIME)
+        self._times = pd.DatetimeIndex(instants.astype("datetime64[s]")).strftime(_TIME).tolist()
         return self
 
     def write(self, row: int, block: Mapping[str, NDArray[Any]]) -> None:
         """Write the files of some rows, each of shape (rows, time)."""
-        import pandas as pd
-
-        headers = [_header(name, units) for name, units in self.variables.items()]
+        head = ",".join(["time", *(_header(name, units) for name, units in self.variables.items())])
         for place in range(len(next(iter(block.values())))):
             # In double precision the text of a number has all the digits that it takes.
-            columns = [block[name][place].astype(np.float64) for name in self.variables]
-            table = pd.DataFrame(dict(zip(headers, columns, strict=True)), index=self._times)
-            table.to_csv(self._partial / f"{self.ids[row + place]}.csv", index_label="time", na_rep="nan")
+            columns = (map(repr, block[name][place].astype(np.float64).tolist()) for name in self.variables)
+            lines = map(",".join, zip(self._times, *columns, strict=True))
+            path = self._partial / f"{self.ids[row + place]}.csv"
+            path.write_text("\n".join([head, *lines, ""]), encoding="utf-8")
             self._written += 1
 
     def __exit__(

@@ -79,7 +79,7 @@ def read_columns(
     # Each piece of a column goes as soon as the whole is there: together they are a large part of the memory.
     whole = Columns(
         np.concatenate([*(piece.fids for piece in pieces), np.zeros(0, dtype=np.int64)]),
-        {name: Names.joined([piece.ids.pop(name) for piece in pieces]) for name in ids},
+        {name: _narrow(Names.joined([piece.ids.pop(name) for piece in pieces])) for name in ids},
         {name: Texts.joined([piece.texts.pop(name) for piece in pieces]) for name in texts},
         {name: np.concatenate([*(piece.numbers.pop(name) for piece in pieces), np.zeros(0)]) for name in numbers},
     )
@@ -92,6 +92,13 @@ def read_columns(
         {name: column.take(order) for name, column in whole.texts.items()},
         {name: column[order] for name, column in whole.numbers.items()},
     )
+
+
+def _narrow(names: Names) -> Names:
+    """Ids with their numbers in 4 bytes each where they fit."""
+    if len(names) and int(names.numbers.max()) > np.iinfo(np.int32).max:
+        return names
+    return Names(names.codes, names.numbers.astype(np.int32), names.odd)
 
 
 def column_pieces(

@@ -213,13 +213,17 @@ def read_members(
         also += [column] if table == source else []
         owners = read_owners(path, table, layout[table], topology, also=also, points=points, known=known)
         if table == source:
-            flowpaths = np.where(owners.kind == KINDS.index("flowpaths"), owners.place, np.int32(-1))
             # The largest column there is: it goes before the rows are put in order.
-            crosswalk = Crosswalk.of(owners.numbers.pop(column), flowpaths)
+            crosswalk = _crosswalk(owners.kind, owners.place, owners.numbers.pop(column))
         held[table] = _grouped(owners, topology, own)
         if table in _POINTS:
             points[table] = owners
     return LayerRows({table: held[table] for table in spans}), crosswalk
+
+
+def _crosswalk(kind: NDArray[np.int8], place: NDArray[np.int32], comids: NDArray[np.float64]) -> Crosswalk:
+    """The COMIDs of rows, and the flowpaths that these are about."""
+    return Crosswalk.of(comids, np.where(kind == KINDS.index("flowpaths"), place, np.int32(-1)))
 
 
 def _count(topology: Topology, kind: Kind) -> int:

@@ -105,12 +105,14 @@ def _names_apart(names: Names) -> dict[str, object]:
     small = len(names) > 0 and int(names.numbers.max()) < 2**31 and int(names.numbers.min()) >= -(2**31)
     apart: dict[str, object] = {
         "codes": names.codes,
-        "numbers": names.numbers.astype(np.int32) if small else names.numbers,
+        "numbers": names.numbers.astype(np.int32, copy=False) if small else names.numbers,
         "odd": names.odd,
     }
     if "_sorter" in names.__dict__:
         sorter = names.__dict__["_sorter"]
-        apart["sorter"] = None if sorter is None else sorter.astype(np.int32) if len(names) < 2**31 else sorter
+        apart["sorter"] = (
+            None if sorter is None else sorter.astype(np.int32, copy=False) if len(names) < 2**31 else sorter
+        )
         known = names.__dict__.get("_sorted")
         apart["sorted"] = known if known is not None else names.keys if sorter is None else names.keys[sorter]
     return apart

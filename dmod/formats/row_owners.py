@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.formats.geopackage_columns import Columns, column_pieces
+from dmod.formats.geopackage_file import opened, quoted, row_span
 from dmod.formats.names import ODD, Names
 from dmod.formats.topology import Topology
 
@@ -30,6 +31,9 @@ KINDS: tuple[Kind, ...] = ("catchments", "flowpaths", "nexuses")
 _KEYS = ("id", "flowpath_id", "nexus_id", "divide_id", "nex_id")
 #: Columns by which a row names one of another table, and those tables.
 _LINKS = (("poi_id", "pois"), ("poi_id", "hydrolocations"), ("hl_id", "hydrolocations"))
+
+#: Row numbers may leave out so many that it is better to count the rows.
+_WIDE = 1 << 28
 
 #: Kind of things, their ids, and which prefixes these have.
 KnownIds = list[tuple[Kind, Names, NDArray[np.bool_]]]
@@ -97,20 +101,40 @@ def read_owners(
     linked = list(dict.fromkeys(name for name, _ in links))
     wanted = [*also, *(name for name in linked if name not in also)]
     known = known_ids(topology) if known is None else known
-    named, parts, at = bool(links), [], 0
+    named, at, fids = bool(links), 0, list[range | NDArray[np.int64]]()
+    # In place, as a column and its pieces together are a large part of the memory.
+    room = _rows_at_most(path, table)
+    kind, place = np.empty(room, dtype=np.int8), np.empty(room, dtype=np.int32)
+    numbers = {name: np.empty(room) for name in wanted}
     for piece in column_pieces(path, table, texts=keys, numbers=wanted):
-        part, shown = _of_piece(piece, keys, known, at)
+        here = slice(at, at + len(piece.fids))
+        what, where, shown = _of_piece(piece, keys, known, at)
         for name, home in links:
             assert points is not None
-            left = np.flatnonzero(part.kind < 0)
-            part.kind[left], part.place[left] = _through(piece.numbers[name][left], name, points[home])
-        named, at = named or shown, at + len(piece.fids)
-        parts.append(part)
-    whole = _joined(parts, named, wanted)
+            left = np.flatnonzero(what < 0)
+            what[left], where[left] = _through(piece.numbers[name][left], name, points[home])
+        kind[here], place[here] = what, where
+        for name in wanted:
+            numbers[name][here] = piece.numbers[name]
+        fids.append(_as_range(piece.fids))
+        named, at = named or shown, here.stop
+    whole = Owners(_chained(fids), kind[:at], place[:at], named, {name: numbers.pop(name)[:at] for name in wanted})
     return whole if isinstance(whole.fids, range) or (np.diff(whole.fids) > 0).all() else _sorted(whole)
 
 
-def _of_piece(piece: Columns, keys: Sequence[str], known: KnownIds, at: int) -> tuple[Owners, bool]:
+def _rows_at_most(path: Path, table: str) -> int:
+    """No fewer than there are rows in a table; memory that stays empty costs nothing."""
+    with opened(path) as file:
+        span = row_span(file, table)
+        if span is not None and len(span) < _WIDE:
+            return len(span)
+        (count,) = file.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
+        return int(count)
+
+
+def _of_piece(
+    piece: Columns, keys: Sequence[str], known: KnownIds, at: int
+) -> tuple[NDArray[np.int8], NDArray[np.int32], bool]:
     """What some rows are about, the first of them the *at*-th of the table; and whether they have ids at all."""
     kind = np.full(len(piece.fids), -1, dtype=np.int8)
     place = np.zeros(len(piece.fids), dtype=np.int32)
@@ -123,20 +147,7 @@ def _of_piece(piece: Columns, keys: Sequence[str], known: KnownIds, at: int) -> 
         # Numbers and words that are no ids, such as the row numbers of a table of styles, name nothing here.
         shown |= bool((names.codes < ODD).any())
         kind[left], place[left] = _found(names, known, at)
-    return Owners(_as_range(piece.fids), kind, place, shown, piece.numbers), shown
-
-
-def _joined(parts: list[Owners], named: bool, numbers: Sequence[str]) -> Owners:
-    """Pieces of a table as one; a column after the other, as a large table is held twice otherwise."""
-    columns: dict[str, list[NDArray[Any]]] = {
-        "kind": [np.zeros(0, dtype=np.int8), *(part.kind for part in parts)],
-        "place": [np.zeros(0, dtype=np.int32), *(part.place for part in parts)],
-    }
-    fids = _chained([part.fids for part in parts])
-    read = {name: [np.zeros(0), *(part.numbers[name] for part in parts)] for name in numbers}
-    parts.clear()
-    kind, place = (np.concatenate(columns.pop(name)) for name in list(columns))
-    return Owners(fids, kind, place, named, {name: np.concatenate(read.pop(name)) for name in numbers})
+    return kind, place, shown
 
 
 def _chained(pieces: Sequence[range | NDArray[np.int64]]) -> range | NDArray[np.int64]:

@@ -35,6 +35,7 @@ _MOST_DIGITS = 15
 _BELOW_TEN = np.uint64(0x7676767676767676)
 _TOP_BITS = np.uint64(0x8080808080808080)
 _ZEROS = np.uint64(0x3030303030303030)
+_PAIRS = np.uint64(0x000000FF000000FF)
 _BYTE, _ZERO = np.uint64(0xFF), np.uint64(ord("0"))
 #: Each prefix with its hyphen as the lowest bytes of a word, and which bytes those are.
 _HEADS = [int.from_bytes(f"{prefix}-".encode(), "little") for prefix in PREFIXES]
@@ -117,6 +118,9 @@ class Texts(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         first = int(self.edges[0])
         whole, edges = self.block[first : int(self.edges[-1])].tobytes(), (self.edges - first).tolist()
+        text = whole.decode()
+        if len(text) == len(whole):
+            return (text[a:b] for a, b in pairwise(edges))
         return (whole[a:b].decode() for a, b in pairwise(edges))
 
     def __contains__(self, text: object) -> bool:
@@ -200,7 +204,9 @@ class Texts(Sequence[str]):
         digits = lengths - skipped
         numbers, plain = _numbers(words, end, digits)
         # A number that starts with 0 is kept as text, as it would be written without.
-        zero = (heads >> (8 * skipped).astype(np.uint64)) & _BYTE == _ZERO
+        heads >>= (skipped << 3).view(np.uint64)
+        heads &= _BYTE
+        zero = heads == _ZERO
         fit = plain & (codes != ODD) & (digits >= 1) & (digits <= _MOST_DIGITS) & ~(zero & (digits > 1))
         if fit.all():
             return Names(codes, numbers)
@@ -298,11 +304,23 @@ def _eight(words: _Words, digits: NDArray[np.int64]) -> tuple[_Words, NDArray[np
     """The number that the last so many letters of each word are, in [1, 8], and whether those are digits alone."""
     # Digits become 0 .. 9, and letters before them 0; then neighbours are added up: 2, 4, 8 at a time.
     # D. Lemire (2022), https://lemire.me/blog/2022/01/21/swar-explained-parsing-eight-digits/
-    skipped = (8 * (8 - digits)).astype(np.uint64)
-    value = ((words ^ _ZEROS) >> skipped) << skipped
-    plain = (((value + _BELOW_TEN) | value) & _TOP_BITS) == 0
-    pairs = value * np.uint64(10) + (value >> np.uint64(8))
-    mask = np.uint64(0x000000FF000000FF)
-    first = (pairs & mask) * np.uint64(0x000F424000000064)
-    second = ((pairs >> np.uint64(16)) & mask) * np.uint64(0x0000271000000001)
-    return (first + second) >> np.uint64(32), plain
+    # In place wherever it can be: a fresh array for each step takes longer than the step.
+    skipped = ((8 - digits) << 3).view(np.uint64)
+    value = words ^ _ZEROS
+    value >>= skipped
+    value <<= skipped
+    letters = value + _BELOW_TEN
+    letters |= value
+    letters &= _TOP_BITS
+    plain = letters == 0
+    np.right_shift(value, np.uint64(8), out=letters)
+    value *= np.uint64(10)
+    value += letters
+    np.right_shift(value, np.uint64(16), out=letters)
+    letters &= _PAIRS
+    letters *= np.uint64(0x0000271000000001)
+    value &= _PAIRS
+    value *= np.uint64(0x000F424000000064)
+    value += letters
+    value >>= np.uint64(32)
+    return value, plain

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 
 from dmod.conductor.conductor import Conductor
+from dmod.conductor.presence import living
 from dmod.errors import JobError
 from dmod.schedule.resources import Host
 from dmod.service import LocalService
@@ -49,7 +50,7 @@ def serve_until_stopped(
     found = read_settings() if settings is None else settings
     service = LocalService(found)
     host = Host.here().limited(cores or found.cores)
-    for other in service.ledger.holders(live=True):
+    for other in living(service.ledger):
         if other.facts.get("kind") == "serve" and other.facts.get("host") == host.name:
             raise JobError(
                 "another `dmod serve` conducts these jobs already", process=other.facts.get("pid"),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.errors import DmodError
-from dmod.view.domain_flow import downstream, main_rivers, outlets
+from dmod.view.domain_flow import downstream, main_rivers, outlets, rivers_of
 from dmod.view.domain_shapes import Grid, Shapes
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def thumbnail(domain: Drawable, *, width: int = 210) -> str:
         count = len(domain)
         shown = domain if count <= SAMPLED else domain.sample(SAMPLED)
         divides = shown.divides(columns=["toid"])
-        flowpaths = (domain if count <= OUTLINED else main_rivers(domain, RIVERS)).flowpaths()
+        flowpaths = rivers_of(domain if count <= OUTLINED else main_rivers(domain, RIVERS))
         ends, all_ends = _outlets(domain) if 0 < count <= TRACED else (np.empty((0, 2)), 0)
     except (DmodError, OSError):
         return ""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dmod.errors import InputError, SelectionError
 from dmod.view.domain_card import thumbnail
-from dmod.view.domain_flow import downstream, shortened
+from dmod.view.domain_flow import downstream, rivers_of, shortened
 from dmod.view.domain_paint import Paint, choose, part_colours
 from dmod.view.domain_shapes import Grid, Shapes
 from dmod.view.widget import front_end
@@ -176,7 +176,7 @@ def pack(
     )
     if len(ids) < count:
         notes.insert(0, f"{len(ids):,} of {count:,} catchments are shown")
-    flowpaths = shown.flowpaths()
+    flowpaths = rivers_of(shown)
     flowpaths = flowpaths[flowpaths["divide_id"].isin(ids)]
     grid, land, rivers = _coarse(Shapes.of(divides.geometry), Shapes.of(flowpaths.geometry), domain.bounds, divides.crs)
     unit_m = grid.metres(divides.crs)
@@ -272,7 +272,7 @@ def _gages(domain: Drawable, ids: pd.Index, grid: Grid, land: Shapes) -> list[li
     if not known:
         return []
     nexus = domain.nexus(columns=["toid"])
-    nexus = nexus[~nexus.index.duplicated()]
+    nexus = nexus[~(nexus.index.duplicated() | nexus.geometry.isna())]
     spots = grid.whole(Shapes.of(nexus.geometry).centres())
     at = nexus.index.get_indexer([name for _, name in known.values()])
     middles = np.nan_to_num(land.centres())

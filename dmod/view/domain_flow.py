@@ -6,7 +6,7 @@ catchments it shows. Numpy throughout; nothing here draws.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,13 @@ from dmod.errors import HydrofabricError
 if TYPE_CHECKING:
     from dmod.view.domain_plot import Drawable
 
-__all__ = ["downstream", "main_rivers", "outlets", "shortened"]
+__all__ = ["downstream", "main_rivers", "outlets", "rivers_of", "shortened"]
 
 #: Places in a table, counted from 0; -1 for nowhere.
 Places = NDArray[np.intp]
+
+#: What releases call the column of flowpaths that names the catchment of each.
+_OWNERS = ("divide_id", "realized_catchment")
 
 
 def downstream(domain: Drawable) -> tuple[pd.Index, Places]:
@@ -40,7 +43,7 @@ def downstream(domain: Drawable) -> tuple[pd.Index, Places]:
     """
     table = domain.divides(columns=["toid"], geometry=False)
     nexus = domain.nexus(columns=["toid"], geometry=False)
-    flowpaths = domain.flowpaths(columns=["divide_id"], geometry=False)
+    flowpaths = rivers_of(domain, [], geometry=False)
     ids = pd.Index(table.index)
     at = _indexer(nexus.index, table["toid"])
     onward = np.where(at >= 0, nexus["toid"].to_numpy(object)[at] if len(nexus) else "", "")
@@ -51,6 +54,18 @@ def downstream(domain: Drawable) -> tuple[pd.Index, Places]:
     named = np.where(reach >= 0, owner[reach] if len(flowpaths) else "", "")
     places = np.where(direct >= 0, direct, _indexer(ids, named))
     return ids, np.where(places == np.arange(len(ids)), -1, places).astype(np.intp)
+
+
+def rivers_of(domain: Drawable, columns: list[str] | None = None, *, geometry: bool = True) -> Any:
+    """The flowpaths of *domain* with ``divide_id``, whatever its release calls that; none where it knows none."""
+    has = domain.layers().get("flowpaths")
+    if has is None:
+        # An empty table like that of another layer: a map without rivers is a map.
+        return domain.nexus(columns=["toid"], geometry=geometry).iloc[:0].assign(divide_id=None)
+    owner = next((name for name in _OWNERS if name in has), None)
+    wanted = None if columns is None else [*columns, *([] if owner is None else [owner])]
+    table = domain.flowpaths(columns=wanted, geometry=geometry)
+    return table.assign(divide_id=None) if owner is None else table.rename(columns={owner: "divide_id"})
 
 
 def main_rivers(domain: Drawable, count: int) -> Drawable:

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dmod.errors import InputError, SelectionError
+from dmod.view.domain_flow import rivers_of
 from dmod.view.palette import BORDER
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ def _attribute(domain: Drawable, ids: pd.Index, column: str) -> Paint:
     if column in divides.columns:
         found = divides[column]
     else:
-        flowpaths = domain.flowpaths(geometry=False)
-        if column not in flowpaths.columns or "divide_id" not in flowpaths.columns:
+        flowpaths = rivers_of(domain, geometry=False)
+        if column not in flowpaths.columns:
             known = sorted({*map(str, divides.columns), *map(str, flowpaths.columns)})
             raise SelectionError(
                 f"the hydrofabric has no column {column!r}",

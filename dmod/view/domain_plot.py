@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.path import Path
 
 from dmod.errors import InputError
-from dmod.view.domain_flow import main_rivers
+from dmod.view.domain_flow import main_rivers, rivers_of
 from dmod.view.domain_paint import Paint, choose, part_colours
 from dmod.view.domain_shapes import Grid, Shapes
 from dmod.view.maps import dress_map
@@ -80,6 +80,9 @@ class Drawable(Protocol):
 
     def divides(self, columns: list[str] | None = None, geometry: bool = True, crs: str | None = None) -> Any:
         """The catchments as a GeoDataFrame by catchment id, with ``toid``."""
+
+    def layers(self) -> Mapping[str, tuple[str, ...]]:
+        """Layer to its columns."""
 
     def flowpaths(self, columns: list[str] | None = None, geometry: bool = True, crs: str | None = None) -> Any:
         """The rivers by flowpath id, with ``divide_id``, and ``order`` where the hydrofabric has it."""
@@ -173,7 +176,7 @@ def _layers(axes: Axes, domain: Drawable, shown: Drawable, divides: Any, how: di
     rivers = main_rivers(domain, RIVERS) if thin else domain
     if rivers is not domain:
         notes.append(f"the {len(rivers):,} rivers that drain most")
-    _rivers(axes, rivers.flowpaths(), domain.bounds, thin=thin, cased=not plain)
+    _rivers(axes, rivers_of(rivers), domain.bounds, thin=thin, cased=not plain)
     return filled, notes
 
 
@@ -281,7 +284,7 @@ def _points(axes: Axes, domain: Drawable, *, nexuses: bool, gages: bool) -> list
     if not nexuses and not marked:
         return []
     layer = domain.nexus(columns=["toid"])
-    layer = layer[~layer.index.duplicated()]
+    layer = layer[~(layer.index.duplicated() | layer.geometry.isna())]
     if nexuses:
         axes.scatter(layer.geometry.x, layer.geometry.y, s=9, color="white", edgecolor=RIVER, lw=0.8, zorder=3)
     marked = {gage: nexus for gage, nexus in marked.items() if nexus in layer.index}

@@ -60,9 +60,9 @@ class Case:
         return self.basins[str(self.size)][0]
 
 
-#: Makes ready, yields, does what is timed, and yields what to tell of it and how often it was done.
-Operation = Callable[[Case], Iterator[tuple[str, int]]]
-READY = ("", 1)
+#: Makes ready, yields, does what is timed, yields, and returns what to tell of it.
+Step = Generator[None, None, str]
+Operation = Callable[[Case], Step]
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ def opened(case: Case) -> Any:
     return Domain.open(case.file)
 
 
-def pick(case: Case) -> Iterator[tuple[str, int]]:
+def pick(case: Case) -> Step:
     """Basins and points to ask for, as JSON."""
     import numpy as np
 
     domain = opened(case)
-    yield READY
+    yield
     size = domain.river.walk.size[: domain.river.count]
     ends = [(about, int(np.abs(size - about).argmin())) for about in BASINS]
     basins = {about: (domain.catchments[at], int(size[at])) for about, at in ends if abs(size[at] - about) < about / 3}
@@ -103,45 +103,45 @@ def pick(case: Case) -> Iterator[tuple[str, int]]:
     yield json.dumps({"basins": basins, "points": [(point.x, point.y) for point in shapes]}), 1
 
 
-def build(case: Case) -> Iterator[tuple[str, int]]:
+def build(case: Case) -> Step:
     """The first open of all, which builds the sidecar."""
     from dmod.domain.domain import Domain
 
     os.environ["DMOD_CACHE"] = str(case.scratch)
-    yield READY
+    yield
     Domain.open(case.file)
     sidecar = sum(path.stat().st_size for path in case.scratch.rglob("*.index"))
     yield f"sidecar of {sidecar / 1e6:.0f} MB", 1
 
 
-def reopen(case: Case) -> Iterator[tuple[str, int]]:
+def reopen(case: Case) -> Step:
     """Any later open."""
     from dmod.domain.domain import Domain
 
-    yield READY
+    yield
     yield f"{len(Domain.open(case.file)):,} divides", 1
 
 
-def gage(case: Case) -> Iterator[tuple[str, int]]:
+def gage(case: Case) -> Step:
     """A gage found by its number, and all upstream of it."""
     name = next(uri for uri in opened(case).hydrofabric.topology.marks.uri if uri.startswith("gages-"))
     domain = opened(case)
-    yield READY
+    yield
     yield f"{len(domain.subset(name)):,} catchments", 1
 
 
-def upstream(case: Case) -> Iterator[tuple[str, int]]:
+def upstream(case: Case) -> Step:
     """The places upstream of one, and their ids as arrays."""
     domain = opened(case)
-    yield READY
+    yield
     found = domain.upstream(case.outlet).catchments
     yield f"{len(found):,} ids", 1
 
 
-def breadth_first(case: Case) -> Iterator[tuple[str, int]]:
+def breadth_first(case: Case) -> Step:
     """The same from a dict of lists, which is what everyone writes first."""
     end = case.outlet.replace("cat-", "wb-")
-    yield READY
+    yield
     above: defaultdict[str, list[str]] = defaultdict(list)
     with sqlite3.connect(f"file:{case.file}?mode=ro&immutable=1", uri=True) as file:
         for name, toid in file.execute('SELECT id, toid FROM "flowpath-attributes"'):
@@ -156,11 +156,11 @@ def breadth_first(case: Case) -> Iterator[tuple[str, int]]:
     yield f"{len(found):,} ids; {time.process_time() - began:.3f} s of it the walk", 1
 
 
-def networkx_ancestors(case: Case) -> Iterator[tuple[str, int]]:
+def networkx_ancestors(case: Case) -> Step:
     """The same with networkx."""
     import networkx
 
-    yield READY
+    yield
     with sqlite3.connect(f"file:{case.file}?mode=ro&immutable=1", uri=True) as file:
         graph = networkx.DiGraph(file.execute("SELECT DISTINCT id, toid FROM network WHERE toid != 'wb-0'"))
     began = time.process_time()
@@ -168,22 +168,22 @@ def networkx_ancestors(case: Case) -> Iterator[tuple[str, int]]:
     yield f"{len(found) + 1:,} ids; {time.process_time() - began:.3f} s of it the walk", 1
 
 
-def write(case: Case) -> Iterator[tuple[str, int]]:
+def write(case: Case) -> Step:
     """A basin by the id of its outlet, with all layers in a file of its own."""
     domain = opened(case)
-    yield READY
+    yield
     made = domain.subset(case.outlet)
     path = made.to_gpkg(case.scratch / "subset.gpkg")
     yield f"{len(made):,} divides, {path.stat().st_size / 1e6:.1f} MB", 1
 
 
-def naive_write(case: Case) -> Iterator[tuple[str, int]]:
+def naive_write(case: Case) -> Step:
     """The same as geopandas does it: each layer read whole, filtered, written."""
     import pyogrio
 
     basin = opened(case).subset(case.outlet)
     ids = {*basin.catchments, *basin.flowpath_ids, *basin.nexus_ids}
-    yield READY
+    yield
     path = case.scratch / "naive.gpkg"
     for layer, _ in pyogrio.list_layers(case.file):
         table = pyogrio.read_dataframe(case.file, layer=layer, use_arrow=True)
@@ -192,67 +192,70 @@ def naive_write(case: Case) -> Iterator[tuple[str, int]]:
     yield f"{path.stat().st_size / 1e6:.1f} MB", 1
 
 
-def frame(case: Case) -> Iterator[tuple[str, int]]:
+def frame(case: Case) -> Step:
     """Divides of a basin as a GeoDataFrame."""
     import geopandas  # noqa: F401 - before the clock starts
 
     basin = opened(case).subset(case.outlet)
-    yield READY
+    yield
     yield f"{len(basin.divides()):,} divides", 1
 
 
-def naive_frame(case: Case) -> Iterator[tuple[str, int]]:
+def naive_frame(case: Case) -> Step:
     """The same from the whole layer."""
     import geopandas
 
     ids = set(opened(case).subset(case.outlet).catchments)
-    yield READY
+    yield
     table = geopandas.read_file(case.file, layer="divides", engine="pyogrio", use_arrow=True)
     yield f"{len(table[table['divide_id'].isin(ids)]):,} divides", 1
 
 
-def validation(case: Case) -> Iterator[tuple[str, int]]:
+def validation(case: Case) -> Step:
     """All checks of ids and links."""
     domain = opened(case)
-    yield READY
+    yield
     found = domain.validate(attributes=False)
     yield f"{len(found.errors)} errors, {len(found.warnings)} warnings, {len(found.notes)} notes", 1
 
 
-def partition(case: Case, method: str = "auto") -> Iterator[tuple[str, int]]:
+def partition(case: Case, method: str = "auto") -> Step:
     """A cut into parts, with its report and its file."""
     domain = opened(case)
     if method == "metis":
         import pymetis  # noqa: F401 - before the clock starts
-    yield READY
+    yield
     made = domain.partition(PARTS, method=method)  # type: ignore[arg-type]
     made.to_json(case.scratch / f"partitions_{len(made)}.json")
     began, told = time.process_time(), made.report
     yield (
-        f"imbalance {told.imbalance:.2%}, {told.cut_nexuses} cut, {told.split_nexuses} split"
-        f"; {time.process_time() - began:.2f} s of it the report"
-    ), 1
+        (
+            f"imbalance {told.imbalance:.2%}, {told.cut_nexuses} cut, {told.split_nexuses} split"
+            f"; {time.process_time() - began:.2f} s of it the report"
+        ),
+        1,
+    )
 
 
-def metis(case: Case) -> Iterator[tuple[str, int]]:
+def metis(case: Case) -> Step:
     """The same with METIS."""
     yield from partition(case, "metis")
 
 
-def point(case: Case) -> Iterator[tuple[str, int]]:
+def point(case: Case) -> Step:
     """The catchment that holds a point."""
     domain = opened(case)
     domain.locate(lon=case.points[0][0], lat=case.points[0][1])
-    yield READY
+    yield
     for lon, lat in case.points:
         domain.locate(lon=lon, lat=lat)
     yield f"mean of {len(case.points)}, the first left out", len(case.points)
 
 
-def first_point(case: Case) -> Iterator[tuple[str, int]]:
+def first_point(case: Case) -> Step:
     """The first such question, which opens the file and sets up the projection."""
     domain = opened(case)
-    yield READY
+    yield
     domain.locate(lon=case.points[0][0], lat=case.points[0][1])
     yield "", 1
 
@@ -263,22 +266,22 @@ def box_of(case: Case) -> tuple[float, float, float, float]:
     return lon - 0.3, lat - 0.25, lon + 0.3, lat + 0.25
 
 
-def box(case: Case) -> Iterator[tuple[str, int]]:
+def box(case: Case) -> Step:
     """The catchments that meet a box."""
     domain = opened(case)
     domain.locate(lon=case.points[0][0], lat=case.points[0][1])
-    yield READY
+    yield
     yield f"{len(domain.subset(bbox=box_of(case))):,} catchments", 1
 
 
-def naive_point(case: Case) -> Iterator[tuple[str, int]]:
+def naive_point(case: Case) -> Step:
     """The same through GDAL, which uses the file's R-tree too."""
     import geopandas
     import pyproj
     import shapely
 
     turn = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:5070", always_xy=True)
-    yield READY
+    yield
     some = case.points[:20]
     for lon, lat in some:
         x, y = turn.transform(lon, lat)
@@ -287,13 +290,13 @@ def naive_point(case: Case) -> Iterator[tuple[str, int]]:
     yield f"mean of {len(some)}", len(some)
 
 
-def naive_box(case: Case) -> Iterator[tuple[str, int]]:
+def naive_box(case: Case) -> Step:
     """The same through GDAL."""
     import geopandas
     import shapely
 
     area = geopandas.GeoSeries([shapely.box(*box_of(case))], crs="EPSG:4326")
-    yield READY
+    yield
     yield f"{len(geopandas.read_file(case.file, layer='divides', mask=area)):,} catchments", 1
 
 
@@ -329,7 +332,11 @@ LINES = (
 )  # fmt: skip
 OPERATIONS = {
     operation.__name__: operation
-    for operation in (pick, *(line.operation for line in LINES), *(other for line in LINES for _, other, *_ in line.beside))
+    for operation in (
+        pick,
+        *(line.operation for line in LINES),
+        *(other for line in LINES for _, other, *_ in line.beside),
+    )
 }
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmod.catalog.finding import Question, find, question_of
+from dmod.catalog.finding import Question, find, question_of, rank
 from dmod.data.coverage import ALL, Coverage, Span
 from dmod.data.dataset import Dataset
 from dmod.data.kinds import Category, Format
@@ -101,6 +99,13 @@ days = st.just(ALL) | st.tuples(st.integers(0, 3), st.integers(1, 3)).map(lambda
 names = st.just(ALL) | st.sets(st.sampled_from(["precip_rate", "snow"]), min_size=1).map(sorted)
 
 
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory):
+    """A ledger for many examples, one after the other."""
+    with Ledger.open(tmp_path_factory.mktemp("ledger") / "ledger.sqlite") as one:
+        yield one
+
+
 def mixed(one: Coverage, other: Coverage, matters) -> Coverage:
     """The dimensions of *one* that matter, and the rest of *other*."""
     extents = zip((one.spans, one.ids, one.variables), (other.spans, other.ids, other.variables), matters, strict=True)
@@ -113,17 +118,19 @@ def mixed(one: Coverage, other: Coverage, matters) -> Coverage:
     needed=st.tuples(ids, days, names),
     matters=st.tuples(st.booleans(), st.booleans(), st.booleans()).filter(any),
 )
-def test_a_dimension_that_is_not_asked_about_does_not_matter(held, needed, matters):
+def test_a_dimension_that_is_not_asked_about_does_not_matter(ledger, held, needed, matters):
     """Against the definition: wherever a dimension does not matter, only the others are compared."""
     there = [rain(f"d{n}", *extents, created_s=float(age)) for n, (*extents, age) in enumerate(held)]
     wanted = rain("needed", *needed).coverage
     question = Question(mixed(wanted, Coverage(ALL, ALL, ALL), matters), matters)
-    with TemporaryDirectory() as folder, Ledger.open(Path(folder) / "ledger.sqlite") as ledger:
-        ledger.add_datasets(there)
-        found = find(ledger, [Category.FORCING], None, question)
+    for one in ledger.datasets():
+        ledger.remove_dataset(one.id)
+    ledger.add_datasets(there)
+    found = find(ledger, [Category.FORCING], None, question)
     covering = {one.name for one in there if mixed(one.coverage, wanted, matters).covers(wanted)}
     assert {one.name for one in found} == covering
-    assert [question.rank(one) for one in found] == sorted(question.rank(one) for one in found)
+    assert found == sorted(found, key=rank)
+    assert find(ledger, [Category.FORCING], None, question, limit=2) == found[:2]
 
 
 def test_a_question_says_what_matters():

@@ -188,3 +188,12 @@ def test_the_native_module_of_the_page_keeps_its_contract(tmp_path):
     )
     assert ran.returncode == 0, ran.stdout
     assert int(re.search(r"(\d+) passed", ran.stdout)[1]) > 10
+
+
+def test_the_page_of_domains_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known: dict[str, object] = {}
+    for block in blocks(text("docs/domains.md"), "python"):
+        exec(block, known)
+    assert known["cut"].report.split_nexuses == 0
+    assert len(known["piece"]) == 528

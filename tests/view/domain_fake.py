@@ -29,6 +29,9 @@ class FakeDomain:
     def __len__(self):
         return len(self.tables["divides"])
 
+    def layers(self):
+        return {name: tuple(table.columns.drop(table.geometry.name)) for name, table in self.tables.items()}
+
     def _table(self, layer, columns, geometry):
         table = self.tables[layer]
         if columns is not None:

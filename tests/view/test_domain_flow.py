@@ -46,6 +46,7 @@ def test_the_nexuses_of_early_hydrofabrics_name_the_catchment():
     flowpaths = pd.DataFrame({"divide_id": ["cat-1", None]}, index=["wb-1", "wb-2"])
 
     class Tables:
+        layers = staticmethod(lambda: {"flowpaths": ("divide_id",)})
         divides = staticmethod(lambda columns, geometry: divides)
         nexus = staticmethod(lambda columns, geometry: nexus)
         flowpaths = staticmethod(lambda columns, geometry: flowpaths)
