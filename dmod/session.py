@@ -24,8 +24,8 @@ from dmod.settings import Settings, read_settings
 if TYPE_CHECKING:
     from dmod.catalog.catalog import Catalog
     from dmod.domain.domain import Domain
-    from dmod.model.formulation import Formulation
     from dmod.model.findings import Report
+    from dmod.model.formulation import Formulation
 
 __all__ = ["Job", "Session", "connect", "request_from", "request_of", "run"]
 

@@ -90,17 +90,8 @@ def keep(
         files = files_of(path, found.files, found.format, links_out=in_place)
         # Taken before the bytes are: what was written to since then was described wrongly.
         stamp, settled = stamp_of(files), is_settled(files)
-        facts = {**found.facts, **_main(path, found)}
-        if in_place:
-            stock = take_stock(files)
-            where = {"digest": stock.digest, "size": stock.size, "files": stock.files, "location": str(path)}
-            facts |= {STAMP: stamp} if settled else {}
-        else:
-            manifest = store.put(files, progress=progress)
-            listed = tuple(File(one.path, one.size, one.digest) for one in manifest.files)
-            where = {
-                "digest": manifest.digest, "size": manifest.size, "files": listed, "location": manifest.location
-            }  # fmt: skip
+        facts = {**found.facts, **_main(path, found), **({STAMP: stamp} if in_place and settled else {})}
+        where = _taken_stock(path, files) if in_place else _stored(store, files, progress)
         if stamp_of(files) != stamp:
             raise DatasetError("it changed while it was added", path=path, hint="wait until it is whole")
         fields = {"category": kind, "format": found.format, "coverage": found.coverage, "facts": facts, **where}
@@ -200,6 +191,19 @@ def seconds_of(given: timedelta | float | str) -> float:
             f"{str(given)!r} is no time to keep a dataset for", needed="more than 0 seconds, such as '7 days' or '12h'"
         )
     return seconds
+
+
+def _taken_stock(path: Path, files: Mapping[str, Path]) -> dict[str, Any]:
+    """Digest, size, files and location of what stays where it is."""
+    stock = take_stock(files)
+    return {"digest": stock.digest, "size": stock.size, "files": stock.files, "location": str(path)}
+
+
+def _stored(store: Store, files: Mapping[str, Path], progress: Progress | None) -> dict[str, Any]:
+    """Digest, size, files and location of what goes into the store."""
+    manifest = store.put(files, progress=progress)
+    listed = tuple(File(one.path, one.size, one.digest) for one in manifest.files)
+    return {"digest": manifest.digest, "size": manifest.size, "files": listed, "location": manifest.location}
 
 
 def _kind(path: Path, found: Description, category: Category | None) -> Category:

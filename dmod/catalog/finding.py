@@ -169,11 +169,7 @@ def _answers(
     ledger: Ledger, category: Category, formats: Sequence[Format], question: Question, limit: int | None
 ) -> list[Dataset]:
     """Those of one category."""
-    if all(question.matters):
-        return ledger.find(category, formats, question.coverage, limit=limit)
-    fits = (one for one in ledger.datasets(category=category) if one.format in formats)
-    held = (one for one in fits if question.seen(one.coverage).covers(question.coverage))
-    return sorted(held, key=rank)[:limit]
+    return ledger.find(category, formats, question.coverage, limit=limit, matters=question.matters)
 
 
 def _span(start: str | datetime | None, end: str | datetime | None) -> Span:

@@ -72,5 +72,3 @@ def answer(act: Callable[[], dict[str, Any]], *, as_json: bool) -> None:
         raise typer.Exit(problem.exit_code) from None
     if as_json:
         typer.echo(json.dumps(answer))
-
-

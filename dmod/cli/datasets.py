@@ -191,11 +191,10 @@ def sweep(quiet: Quiet = False, as_json: Json = False) -> None:
 @contextmanager
 def _catalog() -> Iterator[Catalog]:
     """The catalog of this session."""
-    from dmod.catalog.catalog import Catalog
     from dmod.session import Session
 
     with Session() as session:
-        yield Catalog.at(session.settings, session.service.ledger, owner=session.service.owner)
+        yield session.datasets
 
 
 @contextmanager

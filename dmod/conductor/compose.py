@@ -33,7 +33,7 @@ __all__ = ["Composer"]
 
 _STEP_S = 3600
 _FABRICS = (Format.GEOPACKAGE,)
-_WEATHER = (Format.FORCING_NETCDF, Format.FORCING_CSV)
+_WEATHER = (Format.FORCING_NETCDF, Format.FORCING_ZARR, Format.FORCING_CSV)
 #: Weather that a module cannot do without, under the names of AORC.
 _NEEDED = {
     "cfe": ("precip_rate",),

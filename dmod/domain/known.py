@@ -15,7 +15,7 @@ from dmod.domain.found import Found, within
 from dmod.domain.ids import nearest, number
 from dmod.domain.marks import marks_like
 from dmod.domain.spellings import Meaning
-from dmod.domain.spread import PlaceArray
+from dmod.domain.spread import PlaceArray, ascending
 from dmod.errors import SelectionError
 from dmod.formats.comids import comids_like
 from dmod.formats.names import Names
@@ -50,7 +50,7 @@ def find_ids(domain: Domain, ids: Sequence[str]) -> Found:
     parts = [places[places >= 0]]
     if len(at):
         parts.append(np.flatnonzero(np.isin(river.nexus_of, at)))
-    found = np.unique(np.concatenate(parts))
+    found = ascending(river, np.concatenate(parts))
     inside = within(domain, found)
     if len(inside) < len(found):
         raise SelectionError(
@@ -105,7 +105,8 @@ def near_ids(names: Names, wanted: str, count: int = 3) -> list[str]:
     like = nearest(wanted, names.to_list(), count) if len(names) <= _FEW else []
     if (n := number(wanted)) < 0 or len(names) <= count:
         return like
-    apart = np.abs(names.numbers - n)
+    # As fractions: an id that is not there may have any number of digits.
+    apart = np.abs(names.numbers - float(min(n, 10**18)))
     closest = np.argpartition(apart, count)[:count]
     like += names.take(closest[np.argsort(apart[closest], kind="stable")]).to_list()
     return list(dict.fromkeys(like))[:count]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.domain.river import River
-from dmod.domain.walk import find_cycle
+from dmod.domain.walk import each_once, find_cycle
 from dmod.formats.names import Names
 from dmod.formats.topology import Topology
 
@@ -99,7 +99,7 @@ class Network:
         nexus_of = river.nexus_of[:count].astype(np.intp)
         if catchments is None:
             return cls(held.ids, river.nexuses, held.area_km2, nexus_of, receiver)
-        kept = np.unique(np.asarray(catchments, dtype=np.intp))
+        kept = each_once(np.asarray(catchments, dtype=np.intp))
         return _taken(held.ids, river.nexuses, held.area_km2, nexus_of, receiver, kept)
 
     def __repr__(self) -> str:
@@ -154,7 +154,7 @@ class Network:
         """
         members, edges = self._feeders
         seen = np.zeros(len(self), dtype=bool)
-        front = np.unique(np.asarray(indices, dtype=np.intp))
+        front = each_once(np.asarray(indices, dtype=np.intp))
         while front.size:
             seen[front] = True
             begin, count = edges[front], edges[front + 1] - edges[front]
@@ -182,7 +182,7 @@ class Network:
         Network
             Nexuses that flow into catchments left out are terminal.
         """
-        kept = np.unique(np.asarray(indices, dtype=np.intp))
+        kept = each_once(np.asarray(indices, dtype=np.intp))
         return _taken(self.catchments, self.nexuses, self.area_km2, self.nexus_of, self.receiver, kept)
 
 
@@ -195,7 +195,7 @@ def _taken(
     kept: Indices,
 ) -> Network:
     """The network of the catchments *kept*, ascending, and of the nexuses they drain to."""
-    used = np.unique(nexus_of[kept])
+    used = each_once(nexus_of[kept])
     used = used[used >= 0]
     return Network(
         catchments=catchments.take(kept),

@@ -106,8 +106,8 @@ def between(domain: Domain, a: object, b: object) -> Domain:
     top, bottom = locate(domain, a), locate(domain, b)
     river = domain.river
     inside = above(river, bottom.places)
-    if (apart := np.setdiff1d(top.places, inside)).size:
-        turned = not np.setdiff1d(bottom.places, above(river, top.places)).size
+    if (apart := np.setdiff1d(top.places, inside, assume_unique=True)).size:
+        turned = not np.setdiff1d(bottom.places, above(river, top.places), assume_unique=True).size
         raise SelectionError(
             f"{_names(top)}: does not drain through {_names(bottom)}",
             needed="a place upstream first, then one downstream of it",
@@ -118,9 +118,10 @@ def between(domain: Domain, a: object, b: object) -> Domain:
         )
     ends = [found.places for found in top.found if found.kind in ENDS]
     reaches = [found.places for found in top.found if found.kind not in ENDS]
-    inflow = np.setdiff1d(above(river, top.places), np.concatenate([*reaches, np.zeros(0, dtype=np.intp)]))
+    seeds = np.concatenate([*reaches, np.zeros(0, dtype=np.intp)])
+    inflow = np.setdiff1d(above(river, top.places), seeds, assume_unique=True)
     if ends:
-        inflow = np.union1d(inflow, np.concatenate(ends))
+        inflow = ascending(river, np.concatenate([inflow, *ends]))
     places = within(domain, np.setdiff1d(inside, inflow, assume_unique=True))
     if not len(places):
         raise SelectionError(
@@ -239,7 +240,7 @@ def _grown(located: Located, steps: bool | int | None, at: str) -> PlaceArray:
         return within(located.domain, places)
     # Places of an area are all there from the outset; the count begins at each of them.
     seeds = [start for _, start in starts] + [found.places for found in located.found if found.is_area]
-    return within(located.domain, above(river, np.unique(np.concatenate(seeds)), steps))
+    return within(located.domain, above(river, np.concatenate(seeds), steps))
 
 
 def _start(located: Located, found: Found, at: str) -> PlaceArray:
@@ -252,7 +253,7 @@ def _start(located: Located, found: Found, at: str) -> PlaceArray:
     brothers = [river.contributors(int(nexus)) for nexus in nexuses[nexuses >= 0]] if len(nexuses) <= _SHOWN else []
     if len(nexuses) > _SHOWN:
         brothers = [np.flatnonzero(np.isin(river.nexus_of, nexuses[nexuses >= 0]))]
-    return np.unique(np.concatenate([found.places, *brothers]))
+    return ascending(river, np.concatenate([found.places, *brothers]))
 
 
 def _growth(located: Located, steps: bool | int | None, at: str) -> str:

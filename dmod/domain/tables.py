@@ -89,6 +89,12 @@ def table(
     return source.read(layer, columns=columns, geometry=geometry, crs=crs, rows=rows_of(domain, layer))
 
 
+def linked_layers(domain: Domain) -> list[str]:
+    """The layers that files of its own get: not flowpaths that are lines on a map only, linked to no nexus."""
+    drawn = () if len(domain.hydrofabric.topology.flowpaths.ids) else ("flowpaths",)
+    return [layer for layer in domain.hydrofabric.source.layers if layer not in drawn]
+
+
 def rows_of(domain: Domain, layer: str) -> NDArray[np.int64] | None:
     """Numbers of the domain's rows of a layer; None for all of the file."""
     if domain.chosen is None:
@@ -310,7 +316,7 @@ def to_parquet(domain: Domain, directory: Path, *, hive: str | None = None, over
 
     target = Path(directory).expanduser()
     require_not_source(domain, target)
-    pieces = {layer: _pieces(domain, layer) for layer in layers(domain)}
+    pieces = {layer: _pieces(domain, layer) for layer in linked_layers(domain)}
     return write_parquet(target, pieces, hive=hive, overwrite=overwrite)
 
 

@@ -366,7 +366,7 @@ def _unknown(domain: Domain, lost: list[str]) -> SelectionError:
     for held in (domain.catchments, domain.flowpath_ids, domain.nexus_ids):
         if len(held):
             # Spelling is compared with the few ids whose numbers are nearest.
-            away = np.abs(held.numbers - max(number(lost[0]), 0))
+            away = np.abs(held.numbers - float(min(max(number(lost[0]), 0), 10**18)))
             few = np.argpartition(away, min(5, len(held) - 1))[:6]
             near += held.take(few[np.argsort(away[few], kind="stable")])
     return SelectionError(

@@ -88,7 +88,8 @@ def each_once(places: NDArray[_Integer]) -> NDArray[_Integer]:
     if (places[1:] > places[:-1]).all():
         return places
     ordered = np.sort(places)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    once: NDArray[_Integer] = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return once
 
 
 def hops(downstream: NDArray[np.integer]) -> Places:

@@ -68,7 +68,7 @@ def to_gpkg(
         rows = {layer: _rows(domain, source, layer) for layer in source.layers}
         return copy_rows(source.path, target, rows, stamp=stamp, overwrite=overwrite, progress=progress)
     with tempfile.TemporaryDirectory(prefix="dmod-") as scratch:
-        layers = {layer: tables.table(domain, layer).reset_index() for layer in source.layers}
+        layers = {layer: tables.table(domain, layer).reset_index() for layer in tables.linked_layers(domain)}
         made = write_geopackage(
             Path(scratch) / "made.gpkg", {name: table for name, table in layers.items() if len(table)}, crs=domain.crs
         )

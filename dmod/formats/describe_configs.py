@@ -45,6 +45,8 @@ _HEAD_BYTES = 8192
 _TRIED = 40
 #: Files that are never a module's own configuration.
 _OTHERS = frozenset({".json", ".geojson", ".gpkg", ".parquet", ".nc", ".csv", ".tar", ".zip", ".gz"})
+#: The table of where values come from, which stands beside derived configurations.
+_SOURCES = "sources.csv"
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
@@ -90,7 +92,7 @@ def _is_bmi(glance: Glance) -> bool:
         return module_of(glance.text) is not None
     paths = list(_files(glance.path))
     # A directory in which there is more than configurations is not one of configurations.
-    if any(path.suffix.lower() in _OTHERS for path in paths):
+    if any(path.suffix.lower() in _OTHERS and path.name != _SOURCES for path in paths):
         return False
     return any(module_of(_head(path)) for path in paths[:_TRIED])
 

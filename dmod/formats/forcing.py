@@ -124,9 +124,9 @@ class TimeAxis:
 class ForcingRef:
     """Where forcing lies: a value that travels to workers."""
 
-    #: A NetCDF file, a CSV file, or a directory of CSV files.
+    #: A NetCDF file, a CSV file, a directory of CSV files, or a Zarr store.
     path: Path
-    #: ``NetCDF``, ``CsvPerFeature`` or ``NullForcingProvider``.
+    #: ``NetCDF``, ``CsvPerFeature``, ``Zarr`` or ``NullForcingProvider``.
     provider: str
     #: ``file_pattern`` with ``{{id}}``, for a directory of CSV files.
     pattern: str = ""
@@ -185,8 +185,8 @@ def open_forcing(ref: ForcingRef, ids: Sequence[str] | None = None) -> ForcingSo
     ref : ForcingRef
         Where it lies.
     ids : sequence of str, optional
-        The catchments wanted. CSV directories are searched for these only; a NetCDF file
-        always gives all it has.
+        The catchments wanted. CSV directories are searched for these only; a NetCDF file or a Zarr
+        store always gives all it has.
 
     Returns
     -------
@@ -204,6 +204,10 @@ def open_forcing(ref: ForcingRef, ids: Sequence[str] | None = None) -> ForcingSo
         from dmod.formats.forcing_netcdf import NetcdfForcing
 
         return NetcdfForcing(ref)
+    if ref.provider == "Zarr":
+        from dmod.formats.forcing_zarr import ZarrForcing
+
+        return ZarrForcing(ref)
     from dmod.formats.forcing_csv import CsvForcing
 
     return CsvForcing(ref, ids)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from dmod.errors import ForcingError
 from dmod.formats.forcing import TimeAxis
@@ -55,14 +55,25 @@ class ForcingWriter:
         The instants of the values.
     variables : mapping of str to str
         Name to units.
+    dtypes : mapping of str to dtype, optional
+        Name to precision; single where it is not said.
     """
 
-    def __init__(self, path: Path, ids: Sequence[str], *, axis: TimeAxis, variables: Mapping[str, str] = AORC) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ids: Sequence[str],
+        *,
+        axis: TimeAxis,
+        variables: Mapping[str, str] = AORC,
+        dtypes: Mapping[str, DTypeLike] | None = None,
+    ) -> None:
         if not ids or axis.count < 1:
             raise ForcingError("forcing needs a catchment and an instant", has=f"{len(ids)} x {axis.count}")
         if len(set(ids)) != len(ids):
             raise ForcingError("a catchment occurs twice in one forcing file", rows=len(ids))
         self.path, self.ids, self.axis, self.variables = path, list(ids), axis, dict(variables)
+        self._dtypes = {"Time": np.float64, **(dtypes or {})}
         self._partial = path.with_name(f".{path.name}.partial")
         self._file: h5py.File | None = None
         self._written = np.zeros(len(ids), dtype=bool)
@@ -80,7 +91,7 @@ class ForcingWriter:
         clock = {"units": "s", "epoch_start": "01/01/1970 00:00:00"}
         layout = {"Time": clock} | {name: {"units": units} for name, units in self.variables.items()}
         for name, attributes in layout.items():
-            dtype = np.float64 if name == "Time" else np.float32
+            dtype = np.dtype(self._dtypes.get(name, np.float32))
             values = file.create_dataset(name, (catchments, times), dtype=dtype, fill_time="never")
             for axis, scale in enumerate(scales):
                 values.dims[axis].attach_scale(scale)
@@ -88,15 +99,15 @@ class ForcingWriter:
                 values.attrs[key] = np.bytes_(text)  # characters: ngen cannot read string objects here
         return self
 
-    def write(self, row: int, block: Mapping[str, NDArray[np.float32]]) -> None:
+    def write(self, row: int, block: Mapping[str, NDArray[Any]]) -> None:
         """Write some rows of every variable.
 
         Parameters
         ----------
         row : int
             The first row.
-        block : mapping of str to array of float32, shape (rows, time)
-            Values in the units of `variables`; finite.
+        block : mapping of str to array of float, shape (rows, time)
+            Values in the units of `variables`; rounded to the precision of each.
         """
         if self._file is None:
             raise ValueError("a ForcingWriter writes inside its with statement only")
@@ -107,7 +118,8 @@ class ForcingWriter:
         for name, values in block.items():
             if values.shape != (rows, self.axis.count) or row + rows > len(self.ids):
                 raise ForcingError(f"a block of {name} does not fit", row=row, has=values.shape)
-            self._file[name][row : row + rows] = np.ascontiguousarray(values, dtype=np.float32)
+            item = self._file[name]
+            item[row : row + rows] = np.ascontiguousarray(values, dtype=item.dtype)
         instants = self.axis.start_s + self.axis.step_s * np.arange(self.axis.count, dtype=np.float64)
         self._file["Time"][row : row + rows] = np.broadcast_to(instants, (rows, self.axis.count))
         self._written[row : row + rows] = True

@@ -6,18 +6,25 @@ nothing: jobs under way are taken up when somebody conducts again.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable
 
+from dmod.catalog.catalog import Catalog
 from dmod.conductor.conductor import Conductor
 from dmod.conductor.presence import living
-from dmod.errors import JobError
+from dmod.errors import DmodError, JobError
 from dmod.schedule.resources import Host
 from dmod.service import LocalService
 from dmod.settings import Settings, read_settings
 
 __all__ = ["serve_until_stopped"]
+
+log = logging.getLogger("dmod.gateway")
+
+#: How often datasets are swept [s].
+_TIDY_S = 3600.0
 
 
 def serve_until_stopped(
@@ -64,8 +71,19 @@ def serve_until_stopped(
     conductor.start()
     say(f"conducting jobs on {host.cores} cores of {host.name}; ledger {service.ledger.where}; Ctrl-C stops")
     try:
-        ended.wait()
+        while not ended.wait(_TIDY_S):
+            _tidy(service, found)
     finally:
         conductor.stop()
         service.close()
         say("stopped; jobs under way go on when somebody conducts again")
+
+
+def _tidy(service: LocalService, settings: Settings) -> None:
+    """Remove datasets whose time is over and that no job uses, and bytes that no dataset needs."""
+    try:
+        swept = Catalog.at(settings, service.ledger, owner=service.owner).sweep()
+    except DmodError as problem:  # tidying can wait; conducting goes on
+        log.warning("datasets could not be swept: %s", problem)
+    else:
+        log.info("swept: %s", swept)

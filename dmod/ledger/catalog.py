@@ -14,7 +14,7 @@ from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any
 
-from dmod.data.coverage import Coverage, Everything, IdSet, Span
+from dmod.data.coverage import ALL, Coverage, Everything, IdSet, Span
 from dmod.data.dataset import Dataset, Lineage
 from dmod.data.kinds import Category, Format
 from dmod.data.requirement import rank
@@ -131,7 +131,13 @@ class Datasets:
         return [_dataset(row) for row in found]
 
     def find(
-        self, category: Category, formats: Sequence[Format], coverage: Coverage, *, limit: int | None = None
+        self,
+        category: Category,
+        formats: Sequence[Format],
+        coverage: Coverage,
+        *,
+        limit: int | None = None,
+        matters: tuple[bool, bool, bool] = (True, True, True),
     ) -> list[Dataset]:
         """Datasets that hold all of what is needed, the best first.
 
@@ -145,27 +151,31 @@ class Datasets:
             What they must hold.
         limit : int, optional
             How many at most; all otherwise.
+        matters : (bool, bool, bool)
+            Whether times, ids and variables matter; *coverage* is ALL in those that do not.
 
         Returns
         -------
         list of Dataset
             By least excess, then newest, then name, see `dmod.data.requirement.rank`.
         """
-        given = {"category": str(category), "formats": Transaction.listed(formats), **_sieve(coverage)}
+        given = {"category": str(category), "formats": Transaction.listed(formats), **_sieve(coverage, matters)}
         ids: list[str] = []
         with self._db.read() as tx:
             distances = ", ".join(f"({reach}, {4**reach})" for reach in _REACHES)
             query = _SIEVED.format(reaches=distances, formats=tx.among("format", "formats"))
             offset, page = 0, tx.rows(query, **given, page=_PAGE, offset=0)
             while page:
-                ids += [row.id for row in page if Coverage.from_json(row.coverage).covers(coverage)]
+                ids += [row.id for row in page if _seen(Coverage.from_json(row.coverage), matters).covers(coverage)]
                 if len(page) < _PAGE or (limit is not None and len(ids) >= limit):
                     break
                 offset += _PAGE
                 page = tx.rows(query, **given, page=_PAGE, offset=offset)
             wanted = tx.listed(ids[:limit])
             found = tx.rows(f"SELECT text FROM datasets WHERE {tx.among('id', 'ids')}", ids=wanted) if ids else []
-        return sorted((_dataset(row) for row in found), key=lambda one: rank(one, coverage))
+        if all(matters):
+            return sorted((_dataset(row) for row in found), key=lambda one: rank(one, coverage))
+        return sorted(map(_dataset, found), key=lambda one: (one.coverage.measure, -one.created_s, one.name))
 
     def derived(self, lineage: Lineage) -> list[Dataset]:
         """Datasets that were derived in just that way from just that, newest first."""
@@ -298,11 +308,26 @@ def _keys(dataset: Dataset) -> dict[str, Any]:
     return {"id": dataset.id, "name": dataset.name}
 
 
-def _sieve(needed: Coverage) -> dict[str, Any]:
-    """What a coverage must have at least to hold all of *needed*."""
+def _sieve(needed: Coverage, matters: tuple[bool, bool, bool]) -> dict[str, Any]:
+    """What a coverage must have at least to hold all of *needed*, as far as it matters."""
     edges = _edges(needed)
     del edges["ids_reach"]
-    return {"measure": _measure(needed) * (1 - _ROUNDING), **edges}
+    # Edges the wrong way round are those of what is not there: anything holds it.
+    if not matters[0]:
+        edges |= {"start_s": _FAR, "stop_s": -_FAR}
+    if not matters[1]:
+        edges |= {"ids_low": _FAR, "ids_high": -_FAR}
+    return {"measure": _measure(needed) * (1 - _ROUNDING) if all(matters) else 0.0, **edges}
+
+
+def _seen(coverage: Coverage, matters: tuple[bool, bool, bool]) -> Coverage:
+    """A coverage, with ALL of what does not matter."""
+    if all(matters):
+        return coverage
+    spans, ids, variables = matters
+    return Coverage(
+        coverage.spans if spans else ALL, coverage.ids if ids else ALL, coverage.variables if variables else ALL
+    )
 
 
 def _measure(coverage: Coverage) -> float:

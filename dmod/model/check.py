@@ -16,6 +16,7 @@ from dmod import plugins
 from dmod.domain.domain import Domain
 from dmod.errors import DmodError
 from dmod.formats.forcing import ForcingRef
+from dmod.formats.forcing_zarr import is_zarr
 from dmod.model.case import Case, CaseGroup, Question
 from dmod.model.check_forcing import ForcingAnswer, examine_forcing, scan_forcing
 from dmod.model.check_formulations import Setting, examine_formulation
@@ -211,6 +212,8 @@ def _ref(question: Question, entry: ForcingEntry | None) -> ForcingRef:
     if entry is None:
         assert question.forcing is not None
         path = question.forcing
+        if is_zarr(path):
+            return ForcingRef(path, "Zarr")
         if path.is_dir():
             return ForcingRef(path, "CsvPerFeature", r"(.*[^0-9])?{{id}}([^0-9].*)?\.csv")
         return ForcingRef(path, "CsvPerFeature" if path.suffix.lower() == ".csv" else "NetCDF")

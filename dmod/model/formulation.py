@@ -173,9 +173,9 @@ class Formulation:
         from pydantic import TypeAdapter
 
         from dmod.model.formulation_schema import FormulationEntry
-        from dmod.model.realization_reading import _formulation
+        from dmod.model.realization_reading import formulation_of
 
-        return _formulation(TypeAdapter(FormulationEntry).validate_python(self.chain_entry))
+        return formulation_of(TypeAdapter(FormulationEntry).validate_python(self.chain_entry))
 
     @cached_property
     def names(self) -> ModuleNames:

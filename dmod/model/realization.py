@@ -66,7 +66,7 @@ class ForcingEntry:
 
     #: File or folder, relative to the run directory; empty for no forcing.
     path: str
-    #: ``NetCDF``, ``CsvPerFeature`` or ``NullForcingProvider``.
+    #: ``NetCDF``, ``CsvPerFeature``, ``Zarr`` or ``NullForcingProvider``.
     provider: str = "CsvPerFeature"
     #: Regular expression with ``{{id}}`` for the files of a folder; empty where there is none.
     pattern: str = ""

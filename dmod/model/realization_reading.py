@@ -24,7 +24,7 @@ from dmod.model.realization_findings import broken, salvage, survey
 from dmod.model.realization_schema import EntryKeys, ForcingKeys, RealizationKeys
 from dmod.model.realization_text import load
 
-__all__ = ["read"]
+__all__ = ["formulation_of", "read"]
 
 _Kind = Literal["entry", "forcing"]
 _Section = Literal["formulations", "forcing"]
@@ -72,7 +72,7 @@ def read(path: Path) -> tuple[Realization | None, Report]:
         timed=timed,
         output=_output(keys),
         routing_config=keys.routing.t_route_config_file_with_path if keys.routing else None,
-        default_formulation=own.shared(_formulation(first_one)) if first_one else None,
+        default_formulation=own.shared(formulation_of(first_one)) if first_one else None,
         default_forcing=_forcing(everywhere.forcing) if everywhere.forcing else None,
         overridden=tuple(listed),
         own_formulations=own.formulations,
@@ -153,7 +153,7 @@ class _Own:
             shape = ForcingKeys if kind == "forcing" else EntryKeys
             return None, [*broken(error, self.file, parts), *salvage(shape, data, self.file, parts)]
         findings = [*_unused(data, self.file, ""), *survey(entry, self.file, parts)]
-        made = self.shared(_formulation(entry.formulations[0])) if entry.formulations else None
+        made = self.shared(formulation_of(entry.formulations[0])) if entry.formulations else None
         return made, findings
 
 
@@ -170,8 +170,8 @@ def _with_id(cat_id: str, content: str) -> str:
     return _INIT_CONFIG.sub(generic, content)
 
 
-def _formulation(entry: LibraryEntry | PythonEntry | MultiEntry) -> Formulation:
-    """The value of a formulation."""
+def formulation_of(entry: LibraryEntry | PythonEntry | MultiEntry) -> Formulation:
+    """The value of an entry of ``formulations``."""
     params = entry.params
     if isinstance(entry, MultiEntry):
         inner: list[LibraryEntry | PythonEntry] = entry.params.modules

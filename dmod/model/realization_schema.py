@@ -72,10 +72,13 @@ class ForcingKeys(Keys):
 
     def remarks(self) -> Iterator[Remark]:
         """A provider, path or pattern that cannot work."""
-        known = ("CsvPerFeature", "NetCDF", "NullForcingProvider")
+        known = ("CsvPerFeature", "NetCDF", "Zarr", "NullForcingProvider")
         if self.provider and self.provider not in known:
             message = f"there is no forcing provider {self.provider!r}"
             yield Remark("provider", "error", "unknown-provider", message, f"use one of {', '.join(known)}")
+        if self.provider == "Zarr":
+            message = "forcing in a Zarr store is read by dmod only, not by ngen"
+            yield Remark("provider", "note", "dmod-only", message, "make it NetCDF, if ngen shall read it too")
         if not self.path and self.provider != "NullForcingProvider":
             message = "the required key 'path' is missing"
             yield Remark("path", "error", "missing-key", message, "name the file or folder of the forcing")

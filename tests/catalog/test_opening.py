@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import uuid
 import zipfile
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from dmod.catalog.catalog import Catalog
 from dmod.data.coverage import Span
 from dmod.data.kinds import Category, Format
-from dmod.errors import CheckError, DatasetError, ForcingError
+from dmod.errors import CheckError, DatasetError, ForcingError, StoreError
 from dmod.formats.ngen_csv import write_ngen
+from dmod.store.root import Store
 from dmod.testing.rivers import tiny_run_directory
 
 
@@ -179,3 +182,12 @@ def test_real_files_are_added_verified_and_opened(catalog, data, place, format_)
     assert added.format == format_
     assert catalog.verify(added.name) == added
     assert catalog.open(added.name) is not None
+
+
+def test_a_dataset_in_a_store_elsewhere_is_fetched_and_opened(catalog, outputs, tmp_path):
+    far = Catalog(catalog.ledger, Store(f"memory://{uuid.uuid4().hex}", cache=tmp_path / "cache"), "ada")
+    far.add(outputs, name="run")
+    xr.testing.assert_equal(far.open("run").load(), outputs)
+    assert far.path("run").is_relative_to(tmp_path / "cache")
+    with pytest.raises(StoreError, match="the store has no such dataset"):
+        Catalog(catalog.ledger, Store(f"memory://{uuid.uuid4().hex}", cache=tmp_path / "other"), "ada").open("run")

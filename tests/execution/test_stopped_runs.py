@@ -111,7 +111,7 @@ def test_a_cancelled_run_stops_within_seconds_and_what_it_wrote_is_marked(
     partial = Path(job.status()["partial"])
     assert partial == target.with_name("out.partial")
     held = sorted(p.name.partition("-")[0] for p in partial.iterdir())
-    assert held == ["PARTIAL", "RESUME", "STOP", "run.nc.partial"]
+    assert held == ["PARTIAL", "RESUME", "run.nc.partial"]
     assert not target.exists()
     with pytest.raises(Exception, match=r"(?i)partial|not complete|no outputs"):
         open_outputs(partial)
