@@ -9,6 +9,7 @@ another one appears. The product knows nothing of that.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -35,7 +36,8 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             _become(told)
-        print(child, flush=True)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
 
 
 def _become(told: dict[str, Any]) -> None:
@@ -44,6 +46,7 @@ def _become(told: dict[str, Any]) -> None:
     nothing, said = os.open(os.devnull, os.O_RDONLY), os.open(told["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     for number, place in ((0, nothing), (1, said), (2, said)):
         os.dup2(place, number)
+    logging.basicConfig(level=logging.INFO)
     code = 1
     try:
         hold = Hold(Path(told["held"]), Path(told["go"]))
@@ -55,7 +58,7 @@ def _become(told: dict[str, Any]) -> None:
         made = partial(Conductor, ttl_s=told["ttl_s"])
         if told["run"] is None:
             serve.Conductor = made  # type: ignore[assignment,misc]
-            serve.serve_until_stopped(settings, say=lambda text: print(text, flush=True))
+            serve.serve_until_stopped(settings)
         else:
             session = Session(settings)
             session.service._conductor = made(session.service.ledger, settings=settings)
