@@ -89,6 +89,11 @@ class DmodError(Exception):
         lines = [headline, *(f"  {name:<{width}}  {value}" for name, value in facts.items())]
         super().__init__("\n".join([*lines, f"  -> {hint}"] if hint else lines))
 
+    @property
+    def summary(self) -> str:
+        """It in one line."""
+        return self.headline
+
     def __reduce__(self) -> tuple[object, ...]:
         """Facts and hint travel with the error from a Dask worker."""
         return _rebuild, (type(self), self.headline, self.hint, self.facts)
@@ -174,6 +179,11 @@ class CheckError(InputError):
     def __init__(self, report: Report) -> None:
         self.report = report
         super().__init__(str(report), hint="mend what is listed, then run `dmod check` again")
+
+    @property
+    def summary(self) -> str:
+        """It in one line."""
+        return f"the check found {len(self.report.errors)} errors"
 
 
 class StoreError(DmodError):

@@ -112,6 +112,12 @@ def request_from(path: AnyPath, **options: Any) -> JobRequest:
     return replace(kept, **changed)
 
 
+def _lasting(ref: AnyPath) -> str:
+    """A path that means the same in another directory; the name of a dataset as it is."""
+    path = Path(ref).expanduser()
+    return str(path.absolute()) if path.exists() else str(ref)
+
+
 def _path(text: AnyPath | None) -> Path | None:
     """A path, with ``~`` meaning home."""
     return None if text is None else Path(text).expanduser()
@@ -218,9 +224,9 @@ class Session:
             if catchments is None and domain.chosen is not None:
                 catchments = domain.catchments.to_list()
         else:
-            where = str(domain)
+            where = _lasting(domain)
         made = request_of(Path(), start=start, end=end, catchments=catchments, **options)
-        composition = Composition(where, chain.to_dict(), None if forcing is None else str(forcing))
+        composition = Composition(where, chain.to_dict(), None if forcing is None else _lasting(forcing))
         return self.submit(replace(made, directory=None, composition=composition))
 
     def map(self, requests: Iterable[JobRequest]) -> JobList:

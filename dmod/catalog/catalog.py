@@ -57,9 +57,10 @@ class Catalog:
     @classmethod
     def at(cls, settings: Settings, ledger: Ledger, *, owner: str) -> Self:
         """The catalog of a ledger, with the store that settings name; the store is not touched yet."""
+        from dmod.formats.sidecar import cache_directory
         from dmod.store.root import Store
 
-        return cls(ledger, Store(settings.store or settings.home / "store"), owner)
+        return cls(ledger, Store(settings.store or settings.home / "store", cache=cache_directory()), owner)
 
     def add(
         self,

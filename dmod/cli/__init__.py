@@ -1,11 +1,1 @@
-"""The command line: each command is a thin call of the library.
-
-Exit codes: 0 done, 1 the run failed or was stopped, 2 the input was wrong. What people read
-goes to the terminal, errors to standard error; with ``--json`` standard output holds one
-JSON object and nothing else.
-"""
-
-from dmod.cli import datasets, domains, jobs, running
-from dmod.cli.answer import app, main
-
-__all__ = ["app", "datasets", "domains", "jobs", "main", "running"]
+"""The command line: each command is a thin call of the library."""

@@ -88,6 +88,8 @@ class Conduct:
     folder: Path | None = None
     #: Told that outputs are in their place, before the job is complete.
     published: Callable[[Path], None] = lambda _target: None
+    #: The pre-flight check.
+    check: Callable[[Question], tuple[Case | None, Report]] = examine
     #: Told before anybody hears that the job is over.
     ending: Callable[[], None] = lambda: None
     #: Makes sure that nobody else has the job; raises `LostLease` otherwise.
@@ -274,13 +276,7 @@ class Conduct:
         state = State.CANCELLED if stopped or verb is None else after(verb, failed=True)
         log.info("%s: %s", state, problem)
         self.ending()
-        self.journal.append(
-            state,
-            problem.headline
-            if not isinstance(problem, CheckError)
-            else f"the check found {len(problem.report.errors)} errors",
-            **facts,
-        )
+        self.journal.append(state, problem.summary, **facts)
 
     def _made_before(self) -> Staging | None:
         """What an earlier conductor of this job left, if anything."""
@@ -305,7 +301,7 @@ class Conduct:
             self._facts["made_of"] = [dataset.name for dataset in self.composer.used]
             self._question = question_of(replace(self.request, directory=made, composition=None), every_value=False)
         assert self._question is not None
-        case, self.report = examine(self._question)
+        case, self.report = self.check(self._question)
         if case is None:
             raise CheckError(self.report)
         self._case = case

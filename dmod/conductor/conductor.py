@@ -19,17 +19,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dmod.catalog.catalog import Catalog
+from dmod.conductor.checked import Checked
 from dmod.conductor.compose import Composer
 from dmod.conductor.conduct import Conduct
+from dmod.conductor.listing import Listing
 from dmod.conductor.log import JobLog
 from dmod.conductor.presence import living, presence
+from dmod.conductor.trouble import WITH_CORES
 from dmod.conductor.turns import Held, Turns
-from dmod.data.dataset import Lineage
 from dmod.errors import DmodError, LedgerError, LostLease, to_facts
 from dmod.execution.cluster import open_cluster, open_made_cluster
 from dmod.execution.threads import Threads
@@ -48,8 +49,8 @@ __all__ = ["Conductor"]
 log = logging.getLogger("dmod.conductor")
 
 _BUSY_S, _IDLE_S, _LOOK_S = 0.02, 0.2, 1.0
-#: How many jobs are prepared or run at once.
-_SIDE_BY_SIDE = 32
+#: How many jobs are under way at once, and how many of them are prepared, which takes Python's lock.
+_SIDE_BY_SIDE, _CHECKS = 32, 4
 #: How many jobs that are over a session's conductor remembers.
 _KEPT = 16
 
@@ -86,6 +87,8 @@ class Conductor:
     _stopped: threading.Event = field(default_factory=threading.Event, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
     _pool: ThreadPoolExecutor | None = field(default=None, init=False)
+    _checks: ThreadPoolExecutor | None = field(default=None, init=False)
+    _checked: Checked = field(default_factory=Checked, init=False)
     _threads: Threads | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -94,6 +97,7 @@ class Conductor:
             if self._thread is not None:
                 return
             self._pool = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="dmod-conduct")
+            self._checks = ThreadPoolExecutor(_CHECKS, thread_name_prefix="dmod-check")
             self._thread = threading.Thread(target=self._loop, name="dmod-conductor", daemon=True)
             self._thread.start()
 
@@ -112,8 +116,9 @@ class Conductor:
             time.sleep(0.01)
         with contextlib.suppress(DmodError):
             self.ledger.leave(self.holder)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._checks, self._pool):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
         if self._threads is not None:
             self._threads.close()
 
@@ -195,6 +200,8 @@ class Conductor:
         for row in map(self.ledger.job, self.ledger.claim(self.holder, self.ttl_s, only=wanted, limit=room)):
             if self._stopped.is_set():
                 return
+            if row.state in (State.PARTITIONED, *WITH_CORES):
+                self.ledger.give_back(row.id)  # what it was given by whoever conducted it before
             journal = JobJournal(self.ledger, row.id, self.holder, row)
             with self._lock:
                 self._mine.discard(row.id)
@@ -211,11 +218,12 @@ class Conductor:
             held = Held(
                 row.id, row.owner, row.priority, row.updated_s, conduct, JobLog(self.ledger, row.id, self.holder)
             )
-            conduct.ending = partial(self._tell, held)
+            conduct.check = self._checked.examine
+            conduct.ending = partial(self._ending, held)
             with self._lock:
                 self._held[row.id] = held
-            assert self._pool is not None
-            self._pool.submit(self._prepare, held)
+            assert self._checks is not None
+            self._checks.submit(self._prepare, held)
 
     def _conduct(self, request: JobRequest, journal: JobJournal, owner: str) -> Conduct:
         """What takes one job along the line."""
@@ -227,22 +235,19 @@ class Conductor:
                 request = replace(request, output=folder / "outputs")
             composer = Composer(catalog, request, journal.job, say=log.info)
 
-        def register(target: Path) -> None:
+        def published(target: Path) -> None:
             parents = () if composer is None else tuple(dataset.digest for dataset in composer.used)
-            made = Lineage("run", version("dmod"), parents, {"job": journal.job})
-            try:
-                catalog.add(target, name=f"{journal.job}-outputs", category="output", in_place=True, lineage=made)
-            except DmodError as problem:  # outputs that are not listed are outputs still
-                log.warning("the outputs are not in the catalog: %s", problem)
+            Listing(catalog, journal.job).add(target, conduct.plan, parents)
 
-        return Conduct(
+        conduct = Conduct(
             request,
             journal,  # type: ignore[arg-type]  # the ledger's journal answers as the one in memory does
             clusters=self._cluster,
             composer=composer,
             folder=folder / "run",
-            published=register,
+            published=published,
         )
+        return conduct
 
     @contextlib.contextmanager
     def _under(self, held: Held) -> Iterator[None]:
@@ -319,6 +324,7 @@ class Conductor:
     def _over(self, held: Held) -> None:
         """A job is at its end, or elsewhere."""
         held.stage = "over"
+        held.log.flush()
         with self._lock:
             if held.conduct.is_left:
                 self._held.pop(held.id, None)
@@ -329,6 +335,11 @@ class Conductor:
         with contextlib.suppress(DmodError):  # a lease that cannot be given up runs out
             self.ledger.release(self.holder, [held.id])
         self._wake.set()
+
+    def _ending(self, held: Held) -> None:
+        """Have everything in the ledger before anybody hears that a job is over."""
+        self._tell(held)
+        held.log.flush()
 
     def _tell(self, held: Held) -> None:
         """Leave in the ledger what others may ask for later."""
@@ -344,7 +355,6 @@ class Conductor:
                 if text is not None and held.told.get(key) != text:
                     self.ledger.put_detail(held.id, key, text)
                     held.told[key] = text
-        held.log.flush()
 
     def _cluster(self, sizing: Sizing, scheduler: str | None, shared: Path) -> contextlib.AbstractContextManager[Any]:
         """A cluster for one job: threads are shared, processes are its own."""

@@ -28,7 +28,11 @@ _KEEP_S = 0.2
 
 
 class _ToLedger(logging.Handler):
-    """Hands records to the job that the present thread conducts."""
+    """Hands records to the job that the present thread conducts; threads do not wait for one another."""
+
+    def createLock(self) -> None:
+        """None: a job's own log has one."""
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one record."""
@@ -55,7 +59,7 @@ class JobLog:
         self._ledger, self._job, self._holder = ledger, job, holder
         self._lock = threading.Lock()
         self._lines: list[str] = []
-        self._wrote_s = 0.0
+        self._wrote_s = time.monotonic()
 
     def __enter__(self) -> Self:
         with JobLog._turn:
@@ -73,7 +77,6 @@ class JobLog:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         _here.job = None
-        self.flush()
 
     def write(self, text: str) -> None:
         """Add a line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
@@ -16,10 +17,16 @@ from dmod.execution.plan import RunPlan
 from dmod.job.request import JobRequest
 from dmod.store.digest import digest, digest_many
 
-__all__ = ["PROVENANCE", "provenance_of", "published_job", "request_in"]
+__all__ = ["PROVENANCE", "provenance_of", "published_job", "request_in", "version_of"]
 
 #: Name of the file beside the outputs.
 PROVENANCE = "provenance.json"
+
+
+@functools.cache
+def version_of(package: str) -> str:
+    """The version of a package that is installed; looked up once."""
+    return version(package)
 
 
 def provenance_of(plan: RunPlan, request: JobRequest, job: str) -> dict[str, str]:
@@ -50,11 +57,11 @@ def provenance_of(plan: RunPlan, request: JobRequest, job: str) -> dict[str, str
         "source": "; ".join(sorted({" + ".join(s.spec.title for s in g.chain.stages) for g in case.groups})),
         "history": f"{now:%Y-%m-%dT%H:%M:%SZ} {shlex.join(sys.argv[:1] and [Path(sys.argv[0]).name, *sys.argv[1:]])}",
         "date_created": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "dmod_version": version("dmod"),
+        "dmod_version": version_of("dmod"),
         "python_version": platform.python_version(),
-        "numba_version": version("numba"),
-        "numpy_version": version("numpy"),
-        "dask_version": version("dask"),
+        "numba_version": version_of("numba"),
+        "numpy_version": version_of("numpy"),
+        "dask_version": version_of("dask"),
         "run_directory": str(directory.root),
         "hydrofabric": f"{directory.hydrofabric.name} ({case.domain.hydrofabric.version})",
         "hydrofabric_digest": digest(directory.hydrofabric),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dmod.domain.river import River
@@ -118,11 +119,22 @@ def _opened(path: Path, index: _Index) -> tuple[Hydrofabric, River]:
     return fabric, river
 
 
+def _make_ready(names: Names) -> None:
+    """Make lookups of ids quick at once, and keep no more than they take."""
+    names.find(Names.of(names[:1]))
+    held = vars(names)
+    if held.get("_sorter") is not None:
+        held["_sorter"] = held["_sorter"].astype(np.int32, copy=False)
+        held.pop("keys", None)
+
+
 def _built(path: Path, progress: Progress) -> tuple[Any, list[NDArray[Any]]]:
     """The index of a file, taken apart."""
     progress(0.0, "reading what flows where")
     fabric = read_geopackage(path)
     topology = fabric.topology
+    for names in (topology.catchments.ids, topology.catchments.flowpath, topology.flowpaths.ids):
+        _make_ready(names)
     rows, crosswalk = read_members(path, topology, progress=lambda part, what: progress(0.4 + 0.4 * part, what))
     progress(0.8, "walking the river")
     river = River.of(topology)
@@ -133,7 +145,7 @@ def _built(path: Path, progress: Progress) -> tuple[Any, list[NDArray[Any]]]:
     walk = Walk.of(river.downstream)
     # Lookups by these ids are to be quick at once.
     for names in (topology.catchments.ids, topology.catchments.flowpath, topology.flowpaths.ids, river.nexuses):
-        names.find(Names.of(names[:1]))
+        _make_ready(names)
     progress(0.95, "keeping the index")
     index = _Index(
         version=fabric.version,

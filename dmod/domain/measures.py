@@ -19,6 +19,7 @@ from dmod.formats.texts import Texts
 
 if TYPE_CHECKING:
     from dmod.domain.domain import Domain
+    from dmod.domain.orders import Flow
 
 __all__ = ["Join", "accumulate", "basins", "distance_to_outlet", "drainage_area", "levelpath", "strahler"]
 
@@ -73,11 +74,18 @@ def accumulate(
         raise InputError("weights are for a mean", needed="op='mean'", has=f"op={op!r}", hint="leave weights out")
     given = _values(domain, values)
     weight = np.ones(given.size) if weights is None else _values(domain, weights)
-    flow, known = flow_of(domain), ~np.isnan(given) & ~np.isnan(weight)
+    found = _joined(flow_of(domain), given, weight, op, skipna=skipna)
+    return _series(domain, found, values if isinstance(values, str) else op)
+
+
+def _joined(flow: Flow, given: _Floats, weight: _Floats, op: Join, *, skipna: bool) -> _Floats:
+    """Values joined along the river."""
+    known = ~np.isnan(given) & ~np.isnan(weight)
     count = flow.counted(known)
     if op == "count":
-        found = count.astype(np.float64)
-    elif op in ("max", "min"):
+        counted: _Floats = count.astype(np.float64)
+        return counted
+    if op in ("max", "min"):
         ufunc, empty = (np.maximum, -np.inf) if op == "max" else (np.minimum, np.inf)
         found = flow.gathered(np.where(known, given, empty), ufunc, empty)
     else:
@@ -85,10 +93,9 @@ def accumulate(
         if op == "mean":
             total = flow.gathered(np.where(known, weight, 0.0), np.add, 0.0)
             found = np.divide(found, total, out=np.full(found.size, np.nan), where=total > 0)
-    if op != "count":
-        lacking = count == 0 if skipna else flow.counted(~known) > 0
-        found = np.where(lacking, np.nan, found)
-    return _series(domain, found, values if isinstance(values, str) else op)
+    lacking = count == 0 if skipna else flow.counted(~known) > 0
+    joined: _Floats = np.where(lacking, np.nan, found)
+    return joined
 
 
 def drainage_area(domain: Domain) -> pd.Series[Any]:

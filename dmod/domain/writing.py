@@ -59,7 +59,8 @@ def to_gpkg(
         If the file is there already, is the domain's own source, or cannot be written.
     """
     target = Path(path).expanduser()
-    tables.require_not_source(domain, target)
+    if not target.is_dir():  # which is refused for what it is
+        tables.require_not_source(domain, target)
     stamp = {"version": domain.version, "selection": "; ".join(domain.story) or "all of it"}
     if domain.version.startswith(("v2", "v3")):
         stamp["license"] = LICENCE

@@ -1,9 +1,9 @@
 """Writing a hydrofabric as ngen's GeoJSON files: catchments, nexuses and flowpaths.
 
 Longitude and latitude, as GeoJSON wants; ids are the features' own; ``toid`` of a catchment
-is its nexus and that of a nexus the catchment it flows into, as ngen reads them. What
-else the tables hold goes along as properties. All files are written aside before any
-takes its name.
+is its nexus and that of a nexus the catchment it flows into, as ngen reads them, or a
+flowpath without one. What else the tables hold goes along as properties. All files are
+written aside before any takes its name.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def write_geojson(
     directory = Path(directory)
     there = _checked(directory, tables, overwrite=overwrite)
     tables["divides"] = _with_column(divides, "gage", _gages_of(divides, gages)) if gages else divides
-    tables["nexus"] = _with_column(nexus, "toid", _into_catchments(nexus["toid"], divides))
+    tables["nexus"] = _with_column(nexus, "toid", _into_catchments(nexus["toid"], divides, flowpaths))
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _write_together(directory, tables)
@@ -136,13 +136,20 @@ def _gages_of(divides: pd.DataFrame, gages: Mapping[str, str]) -> list[str | Non
     return [of.get(str(name)) for name in divides.index]
 
 
-def _into_catchments(toid: pd.Series, divides: pd.DataFrame) -> list[str | None]:
-    """The catchment that each nexus flows into; ngen knows no flowpaths in GeoJSON."""
+def _into_catchments(toid: pd.Series, divides: pd.DataFrame, flowpaths: pd.DataFrame | None) -> list[str | None]:
+    """The catchment that each nexus flows into, as ngen has it in GeoJSON; the flowpath where that has none."""
     of = dict(zip(divides["id"].tolist(), divides.index, strict=True)) if "id" in divides else {}
+    owned, paths = set(divides.index), () if flowpaths is None else flowpaths.index
+    bare = {name for name in paths if name not in of and _of_number(name) not in owned}
     return [
-        None if gone else of.get(name) or ("cat-" + name[3:] if str(name).startswith("wb-") else name)
+        None if gone else of.get(name) or (_of_number(name) if name not in bare else name)
         for name, gone in zip(toid.tolist(), toid.isna().tolist(), strict=True)
     ]
+
+
+def _of_number(name: object) -> str:
+    """What a nexus flows into, as a catchment: that of the number of a flowpath, which may lie outside."""
+    return "cat-" + str(name)[3:] if str(name).startswith("wb-") else str(name)
 
 
 def _write(path: Path, layer: str, table: pd.DataFrame) -> None:

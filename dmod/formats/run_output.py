@@ -21,26 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.errors import OutputError, RunError
+from dmod.formats.run_layout import Frame, OutputVariable, lay_out
 
-__all__ = ["FLOW", "Layout", "OutputVariable", "RowWriter", "create", "seal"]
+__all__ = ["FLOW", "STATUS", "Layout", "OutputVariable", "RowWriter", "create", "seal"]
 
 #: Name of the nexus flow in our outputs.
 FLOW = "nexus_flow"
+#: The attribute that says whether a file is whole.
+STATUS = "dmod_status"
 _COMPLETE, _PARTIAL = "complete", "partial"
-
-
-@dataclass(frozen=True, slots=True)
-class OutputVariable:
-    """A variable to lay out."""
-
-    #: Name.
-    name: str
-    #: Units as UDUNITS spells them.
-    units: str
-    #: What it is, for people.
-    long_name: str
-    #: ``catchment-id`` or ``nexus-id``.
-    dimension: str = "catchment-id"
 
 
 @dataclass(frozen=True)
@@ -99,7 +88,9 @@ def create(
         # Asked for before HDF5 is: a library that cannot close its file may take the process down.
         partial.touch()
         _reserve(partial, 8 * steps * rows)
-        offsets = _lay_out(partial, catchments, nexuses, (start_s, step_s, steps), variables, attributes)
+        frame = Frame(tuple(catchments), tuple(nexuses), start_s, step_s, steps, tuple(variables))
+        offsets = lay_out(partial, frame)
+        _tell(partial, {**attributes, STATUS: _PARTIAL})
         _reserve(partial, partial.stat().st_size)
     except OSError as problem:
         partial.unlink(missing_ok=True)
@@ -120,45 +111,13 @@ def _refusal(problem: OSError, path: Path, size_bytes: int) -> RunError | Output
     return OutputError("the output file cannot be made", file=path, reason=reason, hint="choose another --output")
 
 
-def _lay_out(
-    partial: Path,
-    catchments: Sequence[str],
-    nexuses: Sequence[str],
-    time: tuple[int, int, int],
-    variables: Sequence[OutputVariable],
-    attributes: Mapping[str, str],
-) -> dict[str, int]:
-    """Write everything but the values; give back where those go."""
-    import h5netcdf
+def _tell(partial: Path, attributes: Mapping[str, str]) -> None:
+    """Write attributes of the whole file."""
     import h5py
 
-    start_s, step_s, steps = time
-    place = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    place.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    place.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    with h5netcdf.File(partial, "w") as file:
-        file.dimensions = {"catchment-id": len(catchments), "nexus-id": len(nexuses), "time": steps}
-        for name, ids in (("catchment-id", catchments), ("nexus-id", nexuses)):
-            names = file.create_variable(name, (name,), h5py.string_dtype())
-            if len(ids):
-                names[:] = np.array(ids, dtype=object)
-        instants = file.create_variable("time", ("time",), "i8")
-        instants[:] = start_s + step_s * np.arange(steps, dtype=np.int64)
-        instants.attrs["units"] = "seconds since 1970-01-01 00:00:00"
-        instants.attrs["calendar"] = "proleptic_gregorian"
-        instants.attrs["standard_name"] = "time"
-        instants.attrs["long_name"] = f"start of the step, UTC; each step is {step_s} s"
-        for variable in variables:
-            if not steps:
-                continue
-            made = file.create_variable(variable.name, (variable.dimension, "time"), "f8", dcpl=place)
-            made.attrs["units"], made.attrs["long_name"] = variable.units, variable.long_name
-        file.attrs["Conventions"] = "CF-1.11"
+    with h5py.File(partial, "r+", locking=False) as file:
         for key, value in attributes.items():
             file.attrs[key] = value
-        file.attrs["dmod_status"] = _PARTIAL
-    with h5py.File(partial, "r", locking=False) as plain:
-        return {v.name: plain[v.name].id.get_offset() or 0 for v in variables}
 
 
 def _reserve(partial: Path, size_bytes: int) -> None:
@@ -178,10 +137,7 @@ def seal(layout: Layout, path: Path) -> None:
     path : Path
         Final name.
     """
-    import h5netcdf
-
-    with h5netcdf.File(layout.path, "a", locking=False) as file:
-        file.attrs["dmod_status"] = _COMPLETE
+    _tell(layout.path, {STATUS: _COMPLETE})
     with layout.path.open("rb") as written:
         os.fsync(written.fileno())
     layout.path.replace(path)

@@ -132,7 +132,7 @@ class Database:
         self.where = str(self.path) if self.path else _without_secrets(self._url)
         self._engine = self._new_engine()
         self._process = os.getpid()
-        self._watch = threading.Lock()
+        self._watch, self._writer = threading.Lock(), threading.Lock()
         self._watcher: Any = None
         self._seen: Any = None
         self._version = 0
@@ -140,8 +140,16 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction that changes something; all of it or nothing is kept."""
-        with self._transaction("BEGIN IMMEDIATE") as transaction:
-            yield transaction
+        if self._process != os.getpid():
+            self._start_again()
+        # SQLite looks again and again whether a file is free; threads of ours wait for one another at less cost.
+        alone = self.path is not None and self._writer.acquire(timeout=self._wait_s)
+        try:
+            with self._transaction("BEGIN IMMEDIATE") as transaction:
+                yield transaction
+        finally:
+            if alone:
+                self._writer.release()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -235,7 +243,8 @@ class Database:
     def _start_again(self) -> None:
         """Connections of our own after a fork: those of the parent are the parent's."""
         self._engine.dispose(close=False)
-        self._watcher, self._seen, self._watch = None, None, threading.Lock()
+        self._watcher, self._seen = None, None
+        self._watch, self._writer = threading.Lock(), threading.Lock()
         self._process = os.getpid()
 
     def _look(self) -> Any:

@@ -82,6 +82,8 @@ class Case:
     row_chunk: int = 1
     #: Digests of the modules' configuration files.
     config_digests: tuple[str, ...] = ()
+    #: Where those files are.
+    config_files: tuple[str, ...] = ()
 
     @property
     def catchment_steps(self) -> int:

@@ -66,6 +66,7 @@ def examine(question: Question) -> tuple[Case | None, Report]:
     case = Case(
         question.directory, domain, realization, tuple(groups), tuple(refs), *span, tuple(columns),
         row_chunk=0 if 0 in chunks else max(chunks, default=1), config_digests=tuple(setting.digests),
+        config_files=tuple(setting.files),
     )  # fmt: skip
     return case, report
 

@@ -47,6 +47,8 @@ class Setting:
     units: UnitsPolicy
     #: Digests of the configuration files read, module by module.
     digests: list[str] = field(default_factory=list)
+    #: Where those files are.
+    files: list[str] = field(default_factory=list)
     #: Folders as written, to where they are.
     folders: dict[str, str] = field(default_factory=dict)
 
@@ -188,6 +190,7 @@ def _configs(
     if found:
         return {}, found
     batch = read_many(schema, paths)
+    setting.files.extend(dict.fromkeys(paths))
     setting.digests.append(batch.digest)
     for place, problem in batch.problems:
         unread = problem.key == ""
@@ -219,6 +222,7 @@ def _paths(setting: Setting, specs: Sequence[ModuleSpec], ids: Sequence[str]) ->
                 )
             )
         paths.append(path)
+    setting.files.extend(path for path in dict.fromkeys(paths) if path)
     return {"init_config": np.array(paths, dtype=object)}, found
 
 

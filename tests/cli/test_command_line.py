@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dmod.cli import app
+from dmod.cli.commands import app
 from dmod.prepare.basin import make_basin
 
 
@@ -54,7 +54,7 @@ class Dmod(Protocol):
 def program(*words: str | Path, code: int) -> Said:
     """The real program, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", "from dmod.cli import main; main()", *map(str, words)],
+        [sys.executable, "-c", "from dmod.cli.commands import main; main()", *map(str, words)],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr + done.stdout, done.stderr

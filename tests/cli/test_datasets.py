@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from dmod.cli import app
+from dmod.cli.commands import app
 from dmod.testing.rivers import tiny_run_directory
 
 

@@ -16,12 +16,12 @@ from typing import Any
 import h5py
 import pytest
 
-from dmod.cli import app
+from dmod.cli.commands import app
 from dmod.prepare.basin import make_basin
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 
-COMMAND = [sys.executable, "-c", "from dmod.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from dmod.cli.commands import main; main()"]
 
 
 @pytest.fixture(scope="module")

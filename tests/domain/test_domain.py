@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from dmod.domain.domain import Domain
@@ -113,8 +113,8 @@ def written(domain, folder):
     yield "geojson", Domain.open(domain.to_geojson(folder / "json"))
 
 
-def sound(domain, purpose):
-    """Whether nothing is wrong with a domain for a purpose."""
+def wrong(domain, purpose):
+    """What is wrong with a domain for a purpose."""
     return [p.check for p in domain.validate(purpose, geometry=True).problems if p.severity != "info"]
 
 
@@ -126,7 +126,7 @@ def hand(tmp_path_factory):
     return Domain.open(path)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(rivers, st.data())
 def test_any_piece_of_any_river_comes_back_from_any_kind_of_file(made, data):
     down, bare = made
@@ -141,11 +141,13 @@ def test_any_piece_of_any_river_comes_back_from_any_kind_of_file(made, data):
         assert {f"wb-{i + 1}" for i, d in enumerate(down) if f"wb-{d + 1}" in inside} <= inside, "closed upstream"
         for kind, again in written(piece, folder):
             assert links(again) == links(piece), kind
-            assert again.flowpath_ids == piece.flowpath_ids, kind
-            if kind != "geojson":
-                pd.testing.assert_frame_equal(again.attributes(), piece.attributes(), check_dtype=False)
-            assert sound(again, "ngen") == sound(piece, "ngen") == [], kind
-            assert sound(again, "export") == [], kind
+            assert set(again.flowpath_ids) == inside, kind
+            if kind != "geojson":  # of a file for each region, the first comes first
+                ours, theirs = (domain.attributes().sort_index() for domain in (again, piece))
+                pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+            # A nexus to which only a flowpath without a catchment drains is dry, which ngen may not like.
+            assert set(wrong(again, "ngen")) <= ({"nexus-dry"} if bare else set()), kind
+            assert wrong(again, "export") == [], kind
         # What was written is written again byte for byte, but for what it says it was taken from.
         first = Domain.open(folder / "piece.gpkg")
         first.to_gpkg(folder / "one.gpkg")
@@ -155,7 +157,14 @@ def test_any_piece_of_any_river_comes_back_from_any_kind_of_file(made, data):
         assert first.partition(parts).assign.equals(piece.partition(parts).assign)
 
 
-@settings(max_examples=60, deadline=None)
+def test_water_passes_a_flowpath_without_a_catchment_in_any_kind_of_file(tmp_path):
+    whole = Domain.from_frames(**frames((-1, 0, 1, 1), bare={1}))
+    assert links(whole)[0]["cat-3"] == ("nex-2", "cat-1", 1.0)
+    for kind, again in written(whole, tmp_path):
+        assert links(again) == links(whole), kind
+
+
+@settings(max_examples=40, deadline=None)
 @given(rivers, st.data())
 def test_pieces_join_meet_and_part_as_sets_do(made, data):
     down, bare = made
@@ -231,7 +240,7 @@ def test_a_run_directory_names_the_geopackage_in_it(hand, tmp_path):
 
 
 def test_an_address_of_another_kind_is_refused(tmp_path):
-    with pytest.raises(InputError, match="makes no sense|not installed"):
+    with pytest.raises(InputError, match=r"makes no sense|not installed"):
         Domain.open("gopher://river/of.gpkg")
 
 
@@ -315,6 +324,7 @@ def test_a_river_without_catchments_or_links_is_flagged(hand, tmp_path):
     def change(sql):
         shutil.copy(path, changed)
         with closing(sqlite3.connect(changed)) as file:
+            file.execute("PRAGMA synchronous = OFF")
             for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
                 file.execute(f'DROP TRIGGER "{name}"')
             file.execute(sql)

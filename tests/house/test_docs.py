@@ -17,7 +17,7 @@ import pytest
 import typer
 
 import dmod
-from dmod.cli import app
+from dmod.cli.commands import app
 from dmod.job.lifecycle import LINE, State
 from dmod.model.module import ModuleSpec
 from dmod.testing.rivers import run_here, tiny_run_directory

@@ -35,4 +35,4 @@ def test_import_dmod_loads_nothing_heavy():
 
 
 def test_the_command_line_loads_nothing_heavy_before_it_knows_what_to_do():
-    assert loaded_by("import dmod.cli") & HEAVY == set()
+    assert loaded_by("import dmod.cli.commands") & HEAVY == set()

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import dmod
-from dmod.cli import app
+from dmod.cli.commands import app
 from dmod.errors import CheckError, InputError, OutputError, SelectionError
 from dmod.formats.outputs import open_outputs
 from dmod.job.lifecycle import LINE
