@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmod.conductor.convert import convert
+from dmod.conductor.log import say
 from dmod.conductor.provenance import PROVENANCE, provenance_of, published_job
 from dmod.conductor.question import cores_here, looks_large, question_of
 from dmod.conductor.trouble import WITH_CORES, as_problem
@@ -249,7 +250,7 @@ class Conduct:
     def _to(self, state: State, message: str, verb: Verb) -> None:
         if state is State.COMPLETE:
             self._give_back()
-        log.info("%s: %s", state, message)
+        say(f"{state}: {message}")
         if state.is_final:
             self.ending()
         self.journal.append(state, message, verb=verb.name, **self._facts)
@@ -274,7 +275,7 @@ class Conduct:
         following = step(self.journal.state, Goal.COMPLETE)
         verb = following if isinstance(following, Verb) else None
         state = State.CANCELLED if stopped or verb is None else after(verb, failed=True)
-        log.info("%s: %s", state, problem)
+        say(f"{state}: {problem}")
         self.ending()
         self.journal.append(state, problem.summary, **facts)
 
@@ -351,7 +352,7 @@ class Conduct:
             self._layout = run_output.create(
                 self._staging.path / "run.nc", catchments=network.catchments, nexuses=network.nexuses,
                 start_s=case.start_s, step_s=_STEP_S, steps=case.steps, variables=variables,
-                attributes=provenance,
+                attributes={},
             )  # fmt: skip
             resume.begin(self._layout)
         self._began_s = time.monotonic()
@@ -380,7 +381,7 @@ class Conduct:
         assert self._staging is not None
         assert self._layout is not None
         made = self._staging.path / "run.nc"
-        run_output.seal(self._layout, made)
+        run_output.seal(self._layout, made, self._provenance())
         if self.request.output_format != "netcdf":
             assert self._case is not None
             convert(made, self.request.output_format, self._case)

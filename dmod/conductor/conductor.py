@@ -27,7 +27,7 @@ from dmod.conductor.checked import Checked
 from dmod.conductor.compose import Composer
 from dmod.conductor.conduct import Conduct
 from dmod.conductor.listing import Listing
-from dmod.conductor.log import JobLog
+from dmod.conductor.log import JobLog, say
 from dmod.conductor.presence import living, presence
 from dmod.conductor.trouble import WITH_CORES
 from dmod.conductor.turns import Held, Turns
@@ -178,25 +178,33 @@ class Conductor:
         active = self._active()
         if not active:
             return
+        now_s = time.time()
         kept = set(self.ledger.renew(self.holder, [one.id for one in active], self.ttl_s))
         for held in active:
-            if held.id not in kept and held.stage != "over":
+            if held.id in kept:
+                held.leased_s = now_s
+            elif held.stage != "over":
                 held.conduct.leave()
                 if held.stage == "waiting":
                     self._go(held)
 
-    def _keep(self, job: str) -> None:
-        """Make sure that a job is ours, and stays so for a while."""
-        if job not in self.ledger.renew(self.holder, [job], self.ttl_s):
-            raise LostLease("somebody else conducts the job now", job=job)
+    def _keep(self, held: Held) -> None:
+        """Make sure that a job is ours, and stays so for a while: nobody takes it before its lease has run out."""
+        now_s = time.time()
+        if 0 <= now_s - held.leased_s < self.ttl_s / 2:
+            return
+        if held.id not in self.ledger.renew(self.holder, [held.id], self.ttl_s):
+            raise LostLease("somebody else conducts the job now", job=held.id)
+        held.leased_s = now_s
 
     def _claim(self) -> None:
         """Take jobs that nobody conducts."""
         with self._lock:
             wanted = None if self.kind == "serve" else sorted(self._mine)
         room = _SIDE_BY_SIDE - len(self._active("preparing", "running"))
-        if room <= 0 or len(self._active("waiting")) >= 2 * _SIDE_BY_SIDE or wanted == []:
+        if room <= 0 or len(self._active("waiting")) >= _SIDE_BY_SIDE or wanted == []:
             return
+        now_s = time.time()
         for row in map(self.ledger.job, self.ledger.claim(self.holder, self.ttl_s, only=wanted, limit=room)):
             if self._stopped.is_set():
                 return
@@ -214,11 +222,12 @@ class Conductor:
                 self.ledger.release(self.holder, [row.id])
                 continue
             conduct = self._conduct(request, journal, row.owner)
-            conduct.still_ours = partial(self._keep, row.id)
             held = Held(
-                row.id, row.owner, row.priority, row.updated_s, conduct, JobLog(self.ledger, row.id, self.holder)
-            )
+                row.id, row.owner, row.priority, row.updated_s, conduct, JobLog(self.ledger, row.id, self.holder),
+                leased_s=now_s,
+            )  # fmt: skip
             conduct.check = self._checked.examine
+            conduct.still_ours = partial(self._keep, held)
             conduct.ending = partial(self._ending, held)
             with self._lock:
                 self._held[row.id] = held
@@ -233,7 +242,7 @@ class Conductor:
         if request.composition is not None:
             if request.output is None:
                 request = replace(request, output=folder / "outputs")
-            composer = Composer(catalog, request, journal.job, say=log.info)
+            composer = Composer(catalog, request, journal.job, say=say)
 
         def published(target: Path) -> None:
             parents = () if composer is None else tuple(dataset.digest for dataset in composer.used)
@@ -350,11 +359,11 @@ class Conductor:
             "plan": str(conduct.plan) if conduct.plan is not None else None,
             "report": conduct.report.to_json() if conduct.report is not None else None,
         }
+        news = {key: text for key, text in known.items() if text is not None and held.told.get(key) != text}
         with contextlib.suppress(DmodError):
-            for key, text in known.items():
-                if text is not None and held.told.get(key) != text:
-                    self.ledger.put_detail(held.id, key, text)
-                    held.told[key] = text
+            if news:
+                self.ledger.put_details(held.id, news)
+                held.told |= news
 
     def _cluster(self, sizing: Sizing, scheduler: str | None, shared: Path) -> contextlib.AbstractContextManager[Any]:
         """A cluster for one job: threads are shared, processes are its own."""

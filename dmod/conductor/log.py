@@ -1,7 +1,8 @@
 """What is said while a job is conducted, kept in the ledger.
 
-Whatever this package logs from a thread that conducts a job becomes a line of that job's
-log, with its time; errors with their traceback. Lines are written together, a few times a
+What a conducting thread says with `say`, and every warning and error that this package logs
+from it, becomes a line of that job's log, with its time; errors with their traceback. How
+the program that uses this package logs is left as it is. Lines are written together, a few times a
 second, and always before the job is over.
 """
 
@@ -19,12 +20,12 @@ from dmod.errors import DmodError
 if TYPE_CHECKING:
     from dmod.ledger.ledger import Ledger
 
-__all__ = ["JobLog"]
+__all__ = ["JobLog", "say"]
 
 _here = threading.local()
 _FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
 #: How long a line may stay unwritten while others follow it [s].
-_KEEP_S = 0.2
+_KEEP_S = 0.4
 
 
 class _ToLedger(logging.Handler):
@@ -39,6 +40,13 @@ class _ToLedger(logging.Handler):
         job: JobLog | None = getattr(_here, "job", None)
         if job is not None:
             job.write(self.format(record))
+
+
+def say(text: str) -> None:
+    """Add a line to the log of the job that the present thread conducts; nothing where it conducts none."""
+    job: JobLog | None = getattr(_here, "job", None)
+    if job is not None:
+        job.write(_FORMAT.format(logging.LogRecord("dmod", logging.INFO, "", 0, text, None, None)))
 
 
 class JobLog:
@@ -64,12 +72,9 @@ class JobLog:
     def __enter__(self) -> Self:
         with JobLog._turn:
             if JobLog._handler is None:
-                JobLog._handler = _ToLedger(logging.INFO)
+                JobLog._handler = _ToLedger(logging.WARNING)
                 JobLog._handler.setFormatter(_FORMAT)
-                logger = logging.getLogger("dmod")
-                logger.addHandler(JobLog._handler)
-                if logger.level == logging.NOTSET:
-                    logger.setLevel(logging.INFO)
+                logging.getLogger("dmod").addHandler(JobLog._handler)
         _here.job = self
         return self
 

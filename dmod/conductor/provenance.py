@@ -64,7 +64,9 @@ def provenance_of(plan: RunPlan, request: JobRequest, job: str) -> dict[str, str
         "dask_version": version_of("dask"),
         "run_directory": str(directory.root),
         "hydrofabric": f"{directory.hydrofabric.name} ({case.domain.hydrofabric.version})",
-        "hydrofabric_digest": digest(directory.hydrofabric),
+        "hydrofabric_digest": digest(directory.hydrofabric)
+        if directory.hydrofabric.is_file()
+        else digest_many(directory.hydrofabric.rglob("*.parquet")),
         "realization": directory.realization.name,
         "realization_digest": digest(directory.realization),
         "config_digest": "sha256:" + hashlib.sha256("".join(case.config_digests).encode()).hexdigest(),

@@ -37,6 +37,8 @@ class Held:
     log: JobLog
     #: ``preparing``, ``waiting``, ``running`` or ``over``.
     stage: str = "preparing"
+    #: When its lease was last known to be ours [s since 1970].
+    leased_s: float = 0.0
     #: What the ledger was told of it, for others to read.
     told: dict[str, str] = field(default_factory=dict)
 
@@ -99,6 +101,8 @@ class Turns:
         for one in grants:
             running[one.owner] = running.get(one.owner, 0) + one.cores
         hosts = (self.host.without((one.host, one.cores, one.memory_bytes) for one in grants),)
+        if not hosts[0].free_cores and all(one.conduct.request.scheduler is None for one in waiting):
+            return
         whole = {self.host.name: (self.host.cores, self.host.memory_bytes)}
         by_name = {one.id: one for one in waiting}
         now_s, head = time.time(), None

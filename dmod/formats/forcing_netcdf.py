@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +41,14 @@ _SINCE = re.compile(
     r"(?P<unit>\w+)\s+since\s+(?P<date>\d{4}-\d{1,2}-\d{1,2})(?:[T ](?P<time>\d{1,2}:\d{2}(?::\d{2})?))?.*"
 )
 _PACKING = ("_FillValue", "missing_value", "scale_factor", "add_offset")
+#: Headers of the files that were opened last: parts of one run, and jobs of one basin, open the same.
+_known: dict[Path, tuple[tuple[int, int, int, int], dict[str, Any]]] = {}
+_turn = threading.Lock()
+_KNOWN, _KNOWN_IDS = 8, 100_000
+#: What a header is made of.
+_HEADER = ("ids", "axis", "variables", "row_chunk", "_kinds", "_attributes", "_places")
+#: What was changed so recently may change once more without its time telling [s].
+_FRESH_S = 2.0
 _EPOCHS = ("%m/%d/%y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 
 
@@ -57,12 +68,17 @@ class NetcdfForcing:
 
     resident = 0
     _descriptor = -1
+    _file: h5py.File | None = None
 
     def __init__(self, ref: ForcingRef) -> None:
         self.ref = ref
+        if (known := _recall(ref)) is not None:
+            vars(self).update(known)
+            return
         self._file = _open(ref)
         try:
-            self._read_header()
+            self._read_header(self._file)
+            _remember(self)
         except (KeyError, RuntimeError, OSError) as problem:  # what h5py raises for objects it cannot open
             self._file.close()
             raise ForcingError(
@@ -75,8 +91,8 @@ class NetcdfForcing:
             self._file.close()
             raise
 
-    def _read_header(self) -> None:
-        file, path = self._file, self.ref.path
+    def _read_header(self, file: h5py.File) -> None:
+        path = self.ref.path
         if "ids" not in file:
             raise ForcingError(
                 f"{path.name} has no variable 'ids' that names its catchments",
@@ -99,6 +115,9 @@ class NetcdfForcing:
                 file=path, needed=f"variables of shape {shape}",
                 has=", ".join(f"{n}{getattr(i, 'shape', '')}" for n, i in file.items()),
             )  # fmt: skip
+        self._kinds: dict[str, type[np.floating[Any]]] = {
+            name: np.float32 if item.dtype == np.float32 else np.float64 for name, item in self._data.items()
+        }
         self.variables: Mapping[str, str] = {name: _units(name, item) for name, item in self._data.items()}
         self._attributes = {
             name: {k: item.attrs[k] for k in _PACKING if k in item.attrs} for name, item in self._data.items()
@@ -116,14 +135,13 @@ class NetcdfForcing:
 
     def read(self, variable: str, rows: NDArray[np.intp], start: int, stop: int) -> Floats:
         """Values of *variable*, shape (rows, stop - start), in the file's units; packed values are unpacked."""
-        item = self._data[variable]
-        kind = np.float32 if item.dtype == np.float32 else np.float64
-        out = np.empty((len(rows), stop - start), dtype=kind)
+        out: Floats = np.empty((len(rows), stop - start), dtype=self._kinds[variable])
         if not out.size:
             return out
         if variable in self._places:
             self._read_plain(variable, rows, start, out)
             return _unpacked(self._attributes[variable], out)
+        item = self._data[variable]
         try:
             for first, last, place in _runs(rows, dense=self.row_chunk == 0):
                 if place is None:
@@ -165,7 +183,44 @@ class NetcdfForcing:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+
+def _recall(ref: ForcingRef) -> dict[str, Any] | None:
+    """A header that was read before, with the file opened; None where it must be read."""
+    with _turn:
+        known = _known.get(ref.path)
+    if known is None:
+        return None
+    stamp, header = known
+    try:
+        descriptor = os.open(ref.path, os.O_RDONLY)
+    except OSError:
+        return None
+    if _stamp(os.fstat(descriptor)) != stamp:
+        os.close(descriptor)
+        return None
+    return {**header, "_descriptor": descriptor}
+
+
+def _remember(source: NetcdfForcing) -> None:
+    """Keep a header, where HDF5 is not needed to read values, and nobody wrote to the file a moment ago."""
+    if source._descriptor < 0 or set(source._places) != set(source._data) or len(source.ids) > _KNOWN_IDS:
+        return
+    told = os.fstat(source._descriptor)
+    if told.st_mtime >= time.time() - _FRESH_S:
+        return
+    header = {name: getattr(source, name) for name in _HEADER}
+    with _turn:
+        _known[source.ref.path] = _stamp(told), header
+        while len(_known) > _KNOWN:
+            del _known[next(iter(_known))]
+
+
+def _stamp(told: os.stat_result) -> tuple[int, int, int, int]:
+    """What changes when a file does."""
+    return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def _open(ref: ForcingRef) -> h5py.File:

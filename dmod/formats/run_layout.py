@@ -17,8 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Frame", "OutputVariable", "lay_out"]
+__all__ = ["STATUS", "Frame", "OutputVariable", "lay_out"]
 
+#: The attribute that says whether a file is whole.
+STATUS = "dmod_status"
+_PARTIAL = "partial"
 #: How many frames are remembered, and how large they may be [bytes].
 _FRAMES, _LARGEST_BYTES = 8, 4 * 2**20
 
@@ -151,5 +154,6 @@ def _make(path: Path, frame: Frame) -> dict[str, int]:
             made = file.create_variable(variable.name, (variable.dimension, "time"), "f8", dcpl=place)
             made.attrs["units"], made.attrs["long_name"] = variable.units, variable.long_name
         file.attrs["Conventions"] = "CF-1.11"
+        file.attrs[STATUS] = _PARTIAL
     with h5py.File(path, "r", locking=False) as plain:
         return {one.name: plain[one.name].id.get_offset() or 0 for one in frame.variables}

@@ -21,15 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.errors import OutputError, RunError
-from dmod.formats.run_layout import Frame, OutputVariable, lay_out
+from dmod.formats.run_layout import STATUS, Frame, OutputVariable, lay_out
 
-__all__ = ["FLOW", "STATUS", "Layout", "OutputVariable", "RowWriter", "create", "seal"]
+__all__ = ["FLOW", "Layout", "OutputVariable", "RowWriter", "create", "seal"]
 
 #: Name of the nexus flow in our outputs.
 FLOW = "nexus_flow"
-#: The attribute that says whether a file is whole.
-STATUS = "dmod_status"
-_COMPLETE, _PARTIAL = "complete", "partial"
+_COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,8 @@ def create(
         _reserve(partial, 8 * steps * rows)
         frame = Frame(tuple(catchments), tuple(nexuses), start_s, step_s, steps, tuple(variables))
         offsets = lay_out(partial, frame)
-        _tell(partial, {**attributes, STATUS: _PARTIAL})
+        if attributes:
+            _tell(partial, attributes)
         _reserve(partial, partial.stat().st_size)
     except OSError as problem:
         partial.unlink(missing_ok=True)
@@ -127,7 +126,7 @@ def _reserve(partial: Path, size_bytes: int) -> None:
             os.posix_fallocate(file.fileno(), 0, max(1, size_bytes))
 
 
-def seal(layout: Layout, path: Path) -> None:
+def seal(layout: Layout, path: Path, attributes: Mapping[str, str] | None = None) -> None:
     """Mark the file complete and give it its final name, in one rename.
 
     Parameters
@@ -136,8 +135,10 @@ def seal(layout: Layout, path: Path) -> None:
         As `create` gave it.
     path : Path
         Final name.
+    attributes : mapping of str to str, optional
+        Provenance that was not known, or not wanted, before.
     """
-    _tell(layout.path, {STATUS: _COMPLETE})
+    _tell(layout.path, {**(attributes or {}), STATUS: _COMPLETE})
     with layout.path.open("rb") as written:
         os.fsync(written.fileno())
     layout.path.replace(path)

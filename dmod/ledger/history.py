@@ -49,6 +49,7 @@ class History:
         facts: Mapping[str, Any] | None = None,
         *,
         expect_number: int | None = None,
+        progress: Progress | None = None,
     ) -> Event:
         """Add an event to a job's history.
 
@@ -64,6 +65,8 @@ class History:
             More, for programs: what JSON has; anything else is kept as text.
         expect_number : int, optional
             The number that the event must get.
+        progress : Progress, optional
+            How far the run is, see `report_progress`.
 
         Returns
         -------
@@ -91,6 +94,8 @@ class History:
                     has=f"event {event.number}",
                     hint="read its events, then decide again",
                 )
+            if progress is not None:
+                _put_progress(tx, job, progress)
             if after.is_final:
                 tx.run("DELETE FROM grants WHERE job = :job", job=job)
         return event
@@ -168,12 +173,7 @@ class History:
         """
         with self._db.write() as tx:
             require_claim(tx, job, holder)
-            tx.run(
-                "INSERT INTO progress (job, done, total, elapsed_s) VALUES (:job, :done, :total, :elapsed_s)"
-                " ON CONFLICT (job) DO UPDATE SET"
-                " done = excluded.done, total = excluded.total, elapsed_s = excluded.elapsed_s",
-                job=job, done=progress.done, total=progress.total, elapsed_s=progress.elapsed_s,
-            )  # fmt: skip
+            _put_progress(tx, job, progress)
 
     def progress(self, job: str) -> Progress:
         """How far a run is; nothing done of nothing where none was reported."""
@@ -216,6 +216,16 @@ def add_event(tx: Transaction, job: str, state: State, message: str, facts: Mapp
     )  # fmt: skip
     tx.run("UPDATE jobs SET state = :state, updated_s = :now WHERE id = :job", job=job, state=str(state), now=now)
     return event
+
+
+def _put_progress(tx: Transaction, job: str, progress: Progress) -> None:
+    """Replace what was said of a run's progress."""
+    tx.run(
+        "INSERT INTO progress (job, done, total, elapsed_s) VALUES (:job, :done, :total, :elapsed_s)"
+        " ON CONFLICT (job) DO UPDATE SET"
+        " done = excluded.done, total = excluded.total, elapsed_s = excluded.elapsed_s",
+        job=job, done=progress.done, total=progress.total, elapsed_s=progress.elapsed_s,
+    )  # fmt: skip
 
 
 def _event(row: Any) -> Event:

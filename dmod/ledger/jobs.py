@@ -7,7 +7,7 @@ see `dmod.ledger.history`. A request is kept as the text it came as.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -298,13 +298,17 @@ class Jobs:
         JobError
             If there is no such job.
         """
+        self.put_details(job, {key: text})
+
+    def put_details(self, job: str, texts: Mapping[str, str]) -> None:
+        """Keep several longer texts about a job, see `put_detail`."""
         with self._db.write() as tx:
             _standing(tx, job)
-            tx.run(
+            tx.run_each(
                 "INSERT INTO details (job, key, text) VALUES (:job, :key, :text)"
                 " ON CONFLICT (job, key) DO UPDATE SET text = excluded.text",
-                job=job, key=key, text=storable(text),
-            )  # fmt: skip
+                [{"job": job, "key": key, "text": storable(text)} for key, text in texts.items()],
+            )
 
     def detail(self, job: str, key: str) -> str | None:
         """A longer text about a job; None where none is kept."""

@@ -52,8 +52,8 @@ class JobJournal:
         self._state = row.state
         self._turn = threading.Lock()
         self._unwritten: Progress | None = None
-        self._reported_s = self._asked_s = float("-inf")
-        self._goal = Goal.COMPLETE
+        self._reported_s = self._asked_s = time.monotonic()
+        self._goal = row.goal
 
     def append(self, state: State | None, message: str, **facts: Any) -> None:
         """Add an event, now; progress that was not written yet is written before.
@@ -75,8 +75,10 @@ class JobJournal:
             If somebody else conducts it.
         """
         with self._turn:
-            self._write_progress()
-            self._state = self._ledger.append(self.job, self._holder, state, message, facts).state
+            event = self._ledger.append(self.job, self._holder, state, message, facts, progress=self._unwritten)
+            self._state = event.state
+            if self._unwritten is not None:
+                self._unwritten, self._reported_s = None, time.monotonic()
 
     def report(self, progress: Progress) -> None:
         """Say how far the run is; written at most four times a second, the last at the latest with an event.

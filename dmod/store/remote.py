@@ -132,8 +132,8 @@ def _looked_up(url: str) -> _Remote:
 
     label, scheme = shown(url), url.partition("://")[0].lower()
     try:
-        system, path = fsspec.core.url_to_fs(url, **_options(scheme))
         with _reaching(label):
+            system, path = fsspec.core.url_to_fs(url, **_options(scheme))
             info = _info(system, path)
             if info is None:
                 system, path = fsspec.core.url_to_fs(url, anon=True)
