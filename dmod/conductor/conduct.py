@@ -223,10 +223,7 @@ class Conduct:
         if request.scheduler is not None or request.memory_bytes is not None:
             return
         workers = request.workers or (cores_here() if looks_large(request) else None)
-        try:
-            if workers is None or workers > free_cores():
-                return
-        except LedgerError:
+        if workers is None or workers > free_cores():
             return
         sizing = Sizing(workers, workers, processes=True)
         starter = ThreadPoolExecutor(1, thread_name_prefix="dmod-workers")
@@ -351,8 +348,7 @@ class Conduct:
             resume.make_room()
             self._layout = run_output.create(
                 self._staging.path / "run.nc", catchments=network.catchments, nexuses=network.nexuses,
-                start_s=case.start_s, step_s=_STEP_S, steps=case.steps, variables=variables,
-                attributes={},
+                start_s=case.start_s, step_s=_STEP_S, steps=case.steps, variables=variables, attributes={},
             )  # fmt: skip
             resume.begin(self._layout)
         self._began_s = time.monotonic()
@@ -381,6 +377,7 @@ class Conduct:
         assert self._staging is not None
         assert self._layout is not None
         made = self._staging.path / "run.nc"
+        self.still_ours()
         run_output.seal(self._layout, made, self._provenance())
         if self.request.output_format != "netcdf":
             assert self._case is not None

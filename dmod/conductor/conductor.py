@@ -276,7 +276,7 @@ class Conductor:
             conduct = held.conduct
             conduct.take_up()
             if self.settings.cluster is None:
-                conduct.start_workers_early(lambda: self._turns().free().free_cores)
+                conduct.start_workers_early(self._free_cores)
             conduct.walk(until=State.PARTITIONED)
             if conduct.is_over:
                 self._over(held)
@@ -284,6 +284,12 @@ class Conductor:
             self._tell(held)
             held.stage = "waiting"
         self._wake.set()
+
+    def _free_cores(self) -> int:
+        """Cores that nobody holds; none where the ledger does not say."""
+        with contextlib.suppress(LedgerError):
+            return self._turns().free().free_cores
+        return 0
 
     def _give_cores(self) -> None:
         """Give cores to the jobs whose turn it is."""

@@ -22,7 +22,7 @@ from dmod.errors import LedgerError
 from dmod.ledger.failures import as_ledger_error
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine, Row, TextClause
+    from sqlalchemy import URL, Connection, CursorResult, Engine, Row, TextClause
 
 __all__ = ["Database", "Transaction", "storable"]
 
@@ -50,24 +50,30 @@ class Transaction:
 
     def rows(self, statement: str, **given: Any) -> Sequence[Row[Any]]:
         """All rows of a query."""
-        return self.connection.execute(_text(statement), given).all()
+        return self._execute(statement, given).all()
 
     def row(self, statement: str, **given: Any) -> Row[Any] | None:
         """The first row of a query; None where there is none."""
-        return self.connection.execute(_text(statement), given).first()
+        return self._execute(statement, given).first()
 
     def value(self, statement: str, **given: Any) -> Any:
         """The first value of the first row; None where there is none."""
-        return self.connection.execute(_text(statement), given).scalar()
+        return self._execute(statement, given).scalar()
 
     def run(self, statement: str, **given: Any) -> int:
         """Change something; how many rows."""
-        return self.connection.execute(_text(statement), given).rowcount
+        return self._execute(statement, given).rowcount
 
     def run_each(self, statement: str, many: Sequence[Mapping[str, Any]]) -> None:
         """Change something once for each of *many*."""
         if many:
-            self.connection.execute(_text(statement), many)
+            self._execute(statement, [dict(one) for one in many])
+
+    def _execute(self, statement: str, given: dict[str, Any] | list[dict[str, Any]]) -> CursorResult[Any]:
+        """Do it; SQLite has named parameters of its own, and takes a statement as it is."""
+        if self.is_sqlite:
+            return self.connection.exec_driver_sql(statement, given)
+        return self.connection.execute(_text(statement), given)
 
     def now_s(self) -> float:
         """The time [s since 1970], by the clock that all who share the ledger go by."""

@@ -52,7 +52,7 @@ class JobJournal:
         self._state = row.state
         self._turn = threading.Lock()
         self._unwritten: Progress | None = None
-        self._reported_s = self._asked_s = time.monotonic()
+        self._reported_s, self._asked_s = float("-inf"), time.monotonic()
         self._goal = row.goal
 
     def append(self, state: State | None, message: str, **facts: Any) -> None:

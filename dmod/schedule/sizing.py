@@ -67,9 +67,9 @@ def size_run(
     Examples
     --------
     >>> size_run(catchments=5, steps=720, cores=8)
-    Sizing(workers=1, parts=1, processes=False)
+    Sizing(workers=1, parts=1, processes=False, memory_bytes=None)
     >>> size_run(catchments=10_000, steps=8760, cores=2)
-    Sizing(workers=2, parts=12, processes=True)
+    Sizing(workers=2, parts=12, processes=True, memory_bytes=None)
     """
     work = catchments * steps
     processes = workers is not None or memory_bytes is not None or work >= _SMALL

@@ -52,8 +52,9 @@ class Staging:
     def release(self) -> None:
         """Say that nobody writes here any more; what is there stays, marked as partial."""
         with _turn:
-            if _open.get(self.path.resolve()) is self:
-                del _open[self.path.resolve()]
+            if _open.get(self.path.resolve()) is not self:
+                return  # the same job is at it again
+            del _open[self.path.resolve()]
             with contextlib.suppress(OSError):
                 if (self.path / _OWNER).read_text().startswith(_writer()):
                     _mark(self.path, "nobody", self.job)
