@@ -25,15 +25,7 @@ from dmod.conductor.log import say
 from dmod.conductor.provenance import PROVENANCE, provenance_of, published_job
 from dmod.conductor.question import cores_here, looks_large, question_of
 from dmod.conductor.trouble import WITH_CORES, as_problem
-from dmod.errors import (
-    Cancelled,
-    CheckError,
-    DmodError,
-    InputError,
-    LedgerError,
-    LostLease,
-    to_facts,
-)
+from dmod.errors import Cancelled, CheckError, DmodError, InputError, LedgerError, LostLease, to_facts
 from dmod.execution.cluster import open_cluster
 from dmod.execution.dask_run import DaskRun, launch
 from dmod.execution.plan import RunPlan, parts_of, plan_run, variables_of
@@ -55,7 +47,10 @@ if TYPE_CHECKING:
     from dmod.data.requirement import Match
     from dmod.engine.part_run import PartReport
 
-__all__ = ["Conduct"]
+__all__ = ["Clusters", "Conduct"]
+
+#: Opens a cluster of a size, or at an address, for parts that share a directory.
+Clusters = Callable[[Sizing, str | None, Path], contextlib.AbstractContextManager[Any]]
 
 log = logging.getLogger("dmod.conductor")
 
@@ -82,7 +77,7 @@ class Conduct:
     #: What tasks reported.
     reports: tuple[PartReport, ...] = ()
     #: How clusters are opened; replaced where several jobs share one.
-    clusters: Callable[[Sizing, str | None, Path], contextlib.AbstractContextManager[Any]] | None = None
+    clusters: Clusters | None = None
     #: Puts a composed run together; None for a run of a directory.
     composer: Composer | None = None
     #: Where a composed run's directory is made.

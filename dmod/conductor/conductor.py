@@ -8,7 +8,6 @@ cores next is decided by `dmod.schedule`; what a job does is in `dmod.conductor.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import secrets
@@ -17,21 +16,21 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dmod.catalog.catalog import Catalog
 from dmod.conductor.checked import Checked
-from dmod.conductor.compose import Composer
 from dmod.conductor.conduct import Conduct
-from dmod.conductor.listing import Listing
-from dmod.conductor.log import JobLog, say
+from dmod.conductor.equipped import conduct_of
+from dmod.conductor.log import JobLog
 from dmod.conductor.presence import living, presence
+from dmod.conductor.telling import tell
 from dmod.conductor.trouble import WITH_CORES
 from dmod.conductor.turns import Held, Turns
-from dmod.errors import DmodError, LedgerError, LostLease, to_facts
+from dmod.errors import DmodError, JobError, LedgerError, LostLease, to_facts
 from dmod.execution.cluster import open_cluster, open_made_cluster
 from dmod.execution.threads import Threads
 from dmod.job.lifecycle import State
@@ -49,6 +48,8 @@ __all__ = ["Conductor"]
 log = logging.getLogger("dmod.conductor")
 
 _BUSY_S, _IDLE_S, _LOOK_S = 0.02, 0.2, 1.0
+#: How long a session's conductor stays when it has nothing to do.
+_LINGER_S = 2.0
 #: How many jobs are under way at once, and how many of them are prepared, which takes Python's lock.
 _SIDE_BY_SIDE, _CHECKS = 32, 4
 #: How many jobs that are over a session's conductor remembers.
@@ -105,8 +106,8 @@ class Conductor:
         """Let go of everything; jobs that are under way can be taken up by others at once."""
         self._stopped.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if (thread := self._thread) is not None:
+            thread.join(timeout_s)
         for held in self._active():
             held.conduct.leave()
             if held.stage == "waiting":
@@ -116,11 +117,16 @@ class Conductor:
             time.sleep(0.01)
         with contextlib.suppress(DmodError):
             self.ledger.leave(self.holder)
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Let every thread of ours go."""
         for pool in (self._checks, self._pool):
             if pool is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
         if self._threads is not None:
             self._threads.close()
+        self._checks = self._pool = self._threads = self._thread = None
 
     def conduct(self, job: str) -> None:
         """Conduct this job too, as soon as nobody else does."""
@@ -141,11 +147,15 @@ class Conductor:
             return [one for one in self._held.values() if (one.stage in stages if stages else one.stage != "over")]
 
     def _loop(self) -> None:
-        """Tick until told to stop; a ledger that cannot be reached is asked again."""
+        """Tick until told to stop, or nothing is left to do; a ledger that cannot be reached is asked again."""
         beat_s = looked_s = float("-inf")
-        seen, trouble = None, ""
+        seen, trouble, busy_s = None, "", time.monotonic()
         while not self._stopped.is_set():
             now_s = time.monotonic()
+            if not self._is_idle():
+                busy_s = now_s
+            elif now_s - busy_s > _LINGER_S and self._rest():
+                return
             try:
                 if now_s - beat_s >= self.ttl_s / 4:
                     self._beat()
@@ -153,6 +163,7 @@ class Conductor:
                 version, due = self.ledger.version(), now_s - looked_s >= _LOOK_S
                 if due:
                     living(self.ledger)
+                    self._forget()
                     looked_s = now_s
                 if due or version != seen or self._wake.is_set():
                     self._wake.clear()
@@ -171,6 +182,34 @@ class Conductor:
                 log.exception("a tick of the conductor failed")
                 self._stopped.wait(1.0)
             self._wake.wait(_BUSY_S if self._active() else _IDLE_S)
+
+    def _is_idle(self) -> bool:
+        """Whether nobody waits for us."""
+        with self._lock:
+            return self.kind == "session" and not self._mine and not self._active()
+
+    def _forget(self) -> None:
+        """Wait no longer for jobs that somebody else has ended."""
+        with self._lock:
+            awaited = sorted(self._mine) if not self._active() else []
+        for name in awaited:
+            try:
+                ended = self.ledger.job(name).state.is_final
+            except JobError:
+                ended = True
+            if ended:
+                with self._lock:
+                    self._mine.discard(name)
+
+    def _rest(self) -> bool:
+        """End the thread until there is a job again; false where one has come meanwhile."""
+        with self._lock:
+            if not self._is_idle():
+                return False
+            with contextlib.suppress(DmodError):  # what is not taken back runs out
+                self.ledger.leave(self.holder)
+            self._dismiss()
+            return True
 
     def _beat(self) -> None:
         """Say that we live, and keep our leases; jobs that somebody else has by now are let go of."""
@@ -221,7 +260,8 @@ class Conductor:
                 journal.append(State.FAILED, problem.headline, problem=to_facts(problem))
                 self.ledger.release(self.holder, [row.id])
                 continue
-            conduct = self._conduct(request, journal, row.owner)
+            catalog = Catalog.at(self.settings, self.ledger, owner=row.owner)
+            conduct = conduct_of(request, journal, catalog, self.settings.home / "jobs" / row.id, self._cluster)
             held = Held(
                 row.id, row.owner, row.priority, row.updated_s, conduct, JobLog(self.ledger, row.id, self.holder),
                 leased_s=now_s,
@@ -233,30 +273,6 @@ class Conductor:
                 self._held[row.id] = held
             assert self._checks is not None
             self._checks.submit(self._prepare, held)
-
-    def _conduct(self, request: JobRequest, journal: JobJournal, owner: str) -> Conduct:
-        """What takes one job along the line."""
-        catalog = Catalog.at(self.settings, self.ledger, owner=owner)
-        folder = self.settings.home / "jobs" / journal.job
-        composer = None
-        if request.composition is not None:
-            if request.output is None:
-                request = replace(request, output=folder / "outputs")
-            composer = Composer(catalog, request, journal.job, say=say)
-
-        def published(target: Path) -> None:
-            parents = () if composer is None else tuple(dataset.digest for dataset in composer.used)
-            Listing(catalog, journal.job).add(target, conduct.plan, parents)
-
-        conduct = Conduct(
-            request,
-            journal,  # type: ignore[arg-type]  # the ledger's journal answers as the one in memory does
-            clusters=self._cluster,
-            composer=composer,
-            folder=folder / "run",
-            published=published,
-        )
-        return conduct
 
     @contextlib.contextmanager
     def _under(self, held: Held) -> Iterator[None]:
@@ -281,7 +297,7 @@ class Conductor:
             if conduct.is_over:
                 self._over(held)
                 return
-            self._tell(held)
+            tell(self.ledger, held)
             held.stage = "waiting"
         self._wake.set()
 
@@ -353,23 +369,8 @@ class Conductor:
 
     def _ending(self, held: Held) -> None:
         """Have everything in the ledger before anybody hears that a job is over."""
-        self._tell(held)
+        tell(self.ledger, held)
         held.log.flush()
-
-    def _tell(self, held: Held) -> None:
-        """Leave in the ledger what others may ask for later."""
-        conduct = held.conduct
-        known = {
-            "target": str(conduct.request.target) if conduct.composer is not None else None,
-            "tasks": json.dumps([asdict(one) for one in conduct.reports]) if conduct.reports else None,
-            "plan": str(conduct.plan) if conduct.plan is not None else None,
-            "report": conduct.report.to_json() if conduct.report is not None else None,
-        }
-        news = {key: text for key, text in known.items() if text is not None and held.told.get(key) != text}
-        with contextlib.suppress(DmodError):
-            if news:
-                self.ledger.put_details(held.id, news)
-                held.told |= news
 
     def _cluster(self, sizing: Sizing, scheduler: str | None, shared: Path) -> contextlib.AbstractContextManager[Any]:
         """A cluster for one job: threads are shared, processes are its own."""
