@@ -43,9 +43,9 @@ def test_a_job_that_is_over_is_never_taken(ledger, add, state):
 
 def test_a_claim_that_ran_out_is_taken_and_the_old_holder_is_refused(ledger, add):
     add("one")
-    assert ledger.claim("old", 0.05) == ["one"]
+    assert ledger.claim("old", 1.5) == ["one"]
     assert ledger.claim("new", 60) == []
-    time.sleep(0.1)
+    time.sleep(1.6)
     # Nobody took it yet, so that it is still the old holder's.
     ledger.append("one", "old", State.RESOLVED, "just in time")
     assert ledger.claim("new", 60) == ["one"]
@@ -63,7 +63,7 @@ def test_a_renewed_claim_lasts(ledger, add):
     assert ledger.renew("me", ["one", "none"], 60) == ["one"]
     time.sleep(0.1)
     assert ledger.claim("you", 60) == []
-    assert ledger.job("one").claim_until_s == pytest.approx(time.time() + 60, abs=5)
+    assert ledger.job("one").claim_until_s == pytest.approx(time.time() + 60, abs=30)
 
 
 def test_a_job_given_up_is_there_for_others(ledger, add):
