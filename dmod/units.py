@@ -59,7 +59,10 @@ def _registry() -> pint.UnitRegistry[float]:
     """Pint's registry, made on first use: it costs a third of a second."""
     import pint
 
-    return pint.UnitRegistry(cache_folder=":auto:")
+    try:
+        return pint.UnitRegistry(cache_folder=":auto:")
+    except OSError:  # nothing can be written there, as in a container whose root is read-only
+        return pint.UnitRegistry()
 
 
 def _plain(text: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dmod.model.case import Case
     from dmod.schedule.sizing import Sizing
 
-__all__ = ["RunPlan", "parts_of", "plan_run", "variables_of"]
+__all__ = ["RunPlan", "parts_of", "plan_run", "side_by_side", "variables_of"]
 
 _STEP_S = 3600
 
@@ -86,12 +86,25 @@ def plan_run(case: Case, sizing: Sizing, target: Path, *, scheduler: str | None 
         Pieces hold whole nexus groups, each group's catchments side by side.
     """
     network = case.domain.network
-    pieces = tuple(_side_by_side(piece, network.nexus_of) for piece in partition(network, sizing.parts))
+    pieces = tuple(side_by_side(piece, network.nexus_of) for piece in partition(network, sizing.parts))
     return RunPlan(case, sizing, pieces, target, scheduler)
 
 
-def _side_by_side(piece: NDArray[np.intp], nexus_of: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Catchments of a piece, those of one nexus side by side, groups in the order of their first."""
+def side_by_side(piece: NDArray[np.intp], nexus_of: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Catchments of a piece, those of one nexus side by side, groups in the order of their first.
+
+    Parameters
+    ----------
+    piece : array of int
+        Places of catchments in a network, whole nexus groups.
+    nexus_of : array of int, shape (catchments,)
+        The nexus of each catchment of the network; -1 for none.
+
+    Returns
+    -------
+    array of int
+        The same places.
+    """
     nexus = nexus_of[piece]
     # Catchments that drain to no nexus are groups of their own: number them apart.
     nexus = np.where(nexus < 0, -1 - np.arange(len(piece)), nexus)
@@ -108,7 +121,7 @@ def variables_of(case: Case) -> list[OutputVariable]:
     ]
 
 
-def parts_of(plan: RunPlan, layout: Layout, stop_flag: Path) -> list[Part]:
+def parts_of(plan: RunPlan, layout: Layout, stop_flag: Path | None) -> list[Part]:
     """Tasks of a plan.
 
     Parameters
@@ -117,7 +130,7 @@ def parts_of(plan: RunPlan, layout: Layout, stop_flag: Path) -> list[Part]:
         What to do.
     layout : Layout
         Where outputs go.
-    stop_flag : Path
+    stop_flag : Path or None
         A file whose existence stops the run.
 
     Returns
