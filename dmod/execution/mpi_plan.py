@@ -6,18 +6,62 @@ machine is seen inside, the program and its arguments. Nothing is started here.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["LABEL", "OUTPUTS", "RUN", "WORK", "ImageFacts", "Mount", "MpiPlan", "Place"]
+from dmod.execution.container import Container, Mount
 
-#: The label that every container of a job carries, with the job's id.
-LABEL = "dmod.job"
+__all__ = [
+    "AGENT",
+    "AGENT_ENVIRONMENT",
+    "LABEL",
+    "OUTPUTS",
+    "PLAN_LABEL",
+    "RUN",
+    "WORK",
+    "ImageFacts",
+    "Mount",
+    "MpiPlan",
+    "Place",
+]
+
+#: The labels that every container of a job carries: the job's id, and the fingerprint of its plan.
+LABEL, PLAN_LABEL = "dmod.job", "dmod.plan"
 #: Where containers see the run directory, what was made for the job, and where outputs go.
 RUN, WORK, OUTPUTS = "/ngen/ngen/data", "/dmod/work", "/dmod/outputs"
+#: Where the program is seen that tells which line Open MPI wants started on which host.
+AGENT = "/dmod-agent"
+#: Has Open MPI 4, and 5 by its other names, ask that program instead of ssh, and not go to the background.
+AGENT_ENVIRONMENT = {
+    "OMPI_MCA_plm_rsh_agent": AGENT,
+    "OMPI_MCA_plm_rsh_no_tree_spawn": "1",
+    "OMPI_MCA_orte_leave_session_attached": "1",
+    "PRTE_MCA_plm_ssh_agent": AGENT,
+    "PRTE_MCA_plm_ssh_no_tree_spawn": "1",
+    "PRTE_MCA_prte_leave_session_attached": "1",
+}
+#: What a container of several hosts begins with: it waits for the line that mpirun prints for it.
+LINE, GO = "/dmod-line", "/dmod-go"
+_WAITING = ("sh", "-c", f"until [ -e {GO} ]; do sleep 0.1; done; exec sh {LINE}")
+
+#: Lines are seen when they are said.
+_FOR_PYTHON = {"PYTHONUNBUFFERED": "1"}
+#: Ranks of one host may not read each other's memory under Docker's seccomp profile.
+_FOR_MPICH = {"MPIR_CVAR_CH4_CMA_ENABLE": "0"}
+#: The same, by the names of Open MPI 4 and 5; and it asks before it runs as root.
+_FOR_OPENMPI = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+    "OMPI_MCA_smsc": "^cma",
+    "PRTE_ALLOW_RUN_AS_ROOT": "1",
+    "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+}
+_FOR_MPI = {"mpich": _FOR_MPICH, "openmpi": _FOR_OPENMPI, "unknown": {**_FOR_MPICH, **_FOR_OPENMPI}}
 
 
 @dataclass(frozen=True)
@@ -41,22 +85,6 @@ class ImageFacts:
     #: What ``ngen --info`` printed, and versions that labels tell.
     info: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Mount:
-    """Something of this machine that is seen inside."""
-
-    #: Here: an absolute path that exists.
-    source: Path
-    #: Inside.
-    target: str
-    #: Whether it may be changed from inside.
-    writable: bool = False
-
-    def __str__(self) -> str:
-        kind = "" if self.writable else ",readonly"
-        return f"--mount type=bind,source={self.source},target={self.target}{kind}"
 
 
 @dataclass(frozen=True)
@@ -120,37 +148,72 @@ class MpiPlan:
         """The name of the container on the host of that number."""
         return f"dmod-{self.job}-{number}"
 
+    @property
+    def launcher(self) -> str:
+        """The name of the container that starts the ranks of several hosts."""
+        return f"dmod-{self.job}-launcher"
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for plans that are the same; plans that differ in anything differ in it."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
     def mpirun(self) -> tuple[str, ...]:
-        """The line that starts the ranks of one host."""
+        """The line that starts all ranks."""
         if self.ranks == 1 and self.image.parallel is None:
             return self.program
-        more = ("--oversubscribe",) if self.image.mpi == "openmpi" else ()
-        return (self.image.mpirun, "-n", str(self.ranks), *more, *self.program)
+        hosts = ",".join(f"{self.container(number)}:{place.ranks}" for number, place in enumerate(self.places))
+        several = len(self.places) > 1
+        if self.image.mpi == "mpich":
+            more = ("-l", *(("-launcher", "manual", "-hosts", hosts) if several else ()))
+        elif self.image.mpi == "openmpi":
+            more = ("--tag-output", "--bind-to", "none", *(("--host", hosts) if several else ("--oversubscribe",)))
+        else:
+            more = ()
+        return (self.image.mpirun, *more, "-n", str(self.ranks), *self.program)
 
-    def docker_run(self, number: int, command: tuple[str, ...]) -> tuple[str, ...]:
-        """The line that starts the container of a place."""
-        place = self.places[number]
-        engine = ("-H", place.engine) if place.engine else ()
-        limits = (
-            *(("--cpus", f"{place.cores:g}") if place.cores else ()),
-            *(("--memory", str(place.memory_bytes)) if place.memory_bytes else ()),
-        )
-        who = (*(("--user", self.user) if self.user else ()), *(("--gpus", self.gpus) if self.gpus else ()))
-        seen = [word for mount in self.mounts for word in str(mount).split(" ", 1)]
-        told = [word for key, value in self.environment.items() for word in ("--env", f"{key}={value}")]
-        return (
-            "docker", *engine, "run", "--rm", "--init", "--name", self.container(number),
-            "--label", f"{LABEL}={self.job}", *limits, *who, "--network", self.network or "none",
-            *seen, *told, "--workdir", self.workdir, self.image.name, *command,
+    def told_inside(self) -> dict[str, str]:
+        """The environment of the ranks: what the job needs, and what MPI needs in containers."""
+        home = {"HOME": "/tmp"} if self.user else {}
+        return {**home, **_FOR_PYTHON, **_FOR_MPI[self.image.mpi], **self.environment}
+
+    def on_host(self, number: int) -> Container:
+        """The container on the host of that number, with its limits."""
+        place, command = self.places[number], self.mpirun() if self.network is None else _WAITING
+        return Container(
+            self.container(number), self.image.name, command, self.workdir, self._labels, self.told_inside(),
+            self.mounts, self.network, {}, place.cores, place.memory_bytes, self.user, self.gpus, place.engine,
         )  # fmt: skip
+
+    def starter(self, addresses: Sequence[str] = ()) -> Container:
+        """The container that starts the ranks of several hosts: on the first of them, without limits or mounts.
+
+        Parameters
+        ----------
+        addresses : sequence of str
+            Those of the containers on the hosts, once they are known.
+        """
+        names = [self.container(number) for number in range(len(self.places))]
+        known = dict(zip(names, addresses or ["ADDRESS"] * len(names), strict=True))
+        told = {**self.told_inside(), **(AGENT_ENVIRONMENT if self.image.mpi == "openmpi" else {})}
+        return Container(
+            self.launcher, self.image.name, self.mpirun(), self.workdir, self._labels, told,
+            network=self.network, addresses=known, user=self.user, engine=self.places[0].engine,
+        )  # fmt: skip
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        return {LABEL: self.job, PLAN_LABEL: self.fingerprint}
 
     def __str__(self) -> str:
         if not self.image.name:
             return shlex.join(self.mpirun())
         if self.network is None:
-            return shlex.join(self.docker_run(0, self.mpirun()))
-        lines = [f"docker network create {self.network}"]
-        hosts = ",".join(f"{self.container(k)}:{place.ranks}" for k, place in enumerate(self.places))
-        lines.append(f"# rank launcher: {shlex.join(self.mpirun())}  on {hosts}")
-        lines += [shlex.join(self.docker_run(k, ("...",))) for k in range(len(self.places))]
-        return "\n".join(lines)
+            return shlex.join(self.on_host(0).line())
+        kind = ("--driver", "overlay", "--attachable") if len({place.engine for place in self.places}) > 1 else ()
+        lines = [
+            ("docker", "network", "create", "--internal", *kind, self.network),
+            *(self.on_host(number).line() for number in range(len(self.places))),
+            self.starter().line(),
+        ]
+        return "\n".join(shlex.join(line) for line in lines)
