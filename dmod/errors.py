@@ -13,6 +13,7 @@
     │   ├── OutputError       the place for the outputs cannot be used, or outputs cannot be read
     │   ├── ObservationError  observations cannot be read or paired
     │   ├── ClusterError      the Dask scheduler cannot be reached or used
+    │   ├── EngineError       the container engine cannot be reached, or cannot do what is asked
     │   ├── DatasetError      a dataset cannot be made, found, read or removed
     │   │   └── CoverageError what it holds is not what is needed
     │   ├── JobError          there is no such job, or it cannot do that where it stands
@@ -46,6 +47,7 @@ __all__ = [
     "CoverageError",
     "DatasetError",
     "DmodError",
+    "EngineError",
     "ForcingError",
     "HydrofabricError",
     "InputError",
@@ -147,6 +149,10 @@ class ObservationError(InputError):
 
 class ClusterError(InputError):
     """The Dask scheduler cannot be reached or used."""
+
+
+class EngineError(InputError):
+    """The container engine cannot be reached, or cannot do what is asked."""
 
 
 class DatasetError(InputError):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dmod.engine.part_run import PartReport
     from dmod.evaluation.evaluate import Evaluation
     from dmod.execution.plan import RunPlan
+    from dmod.execution.rank_plan import RankPlan
     from dmod.job.record import Event, Progress
     from dmod.model.findings import Report
     from dmod.service import LocalService
@@ -93,10 +94,11 @@ class Job:
         return None if told is None else Report.from_dict(json.loads(told))
 
     @property
-    def plan(self) -> RunPlan | str | None:
+    def plan(self) -> RunPlan | RankPlan | str | None:
         """What is run where; None before it is planned. ``print(job.plan)`` shows it.
 
-        A `RunPlan` where this process conducts the job, its text where another does.
+        A `RunPlan`, or a `RankPlan` with the very lines that start an MPI run, where this process
+        conducts the job; its text where another does.
         """
         here = self.service.here(self.id)
         if here is not None and here.plan is not None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from dmod.errors import InputError
 from dmod.handle import Job, JobList
 from dmod.job.request import Composition, JobRequest, OutputFormat, instant
-from dmod.schedule.resources import read_memory
+from dmod.schedule.resources import Host, read_memory
 from dmod.service import LocalService
 from dmod.settings import Settings, read_settings
 
@@ -65,11 +65,17 @@ def request_of(
     units: str = "strict",
     memory: str | int | None = None,
     priority: int = 50,
+    on: str = "dask",
+    ranks: int | None = None,
+    image: str | None = None,
+    hosts: Iterable[str] | str = (),
+    gpus: str | None = None,
+    partitions: AnyPath | None = None,
+    paradigm: str = "single_node",
 ) -> JobRequest:
     """A request, from what people write; the parameters are those of `Session.run`."""
     if units not in ("strict", "ngen"):
         raise InputError(f"there is no units policy {units!r}", has="strict, ngen")
-    ids = catchments.split(",") if isinstance(catchments, str) else catchments
     return JobRequest(
         directory=Path(directory).expanduser(),
         hydrofabric=_path(hydrofabric),
@@ -78,7 +84,7 @@ def request_of(
         output=_path(output),
         output_format=output_format,
         overwrite=overwrite,
-        catchments=None if ids is None else tuple(name.strip() for name in ids if name.strip()),
+        catchments=None if catchments is None else _words(catchments),
         start_s=None if start is None else instant(str(start)),
         end_s=None if end is None else instant(str(end)),
         workers=workers,
@@ -86,7 +92,50 @@ def request_of(
         units="ngen" if units == "ngen" else "strict",
         memory_bytes=None if memory is None else read_memory(memory),
         priority=priority,
+        on=on,
+        ranks=ranks,
+        image=image,
+        hosts=_words(hosts),
+        gpus=gpus,
+        partitions=_path(partitions),
+        paradigm=paradigm if paradigm != "single_node" or len(_words(hosts)) < 2 else "fill_nodes",
     )
+
+
+def _words(listed: Iterable[str] | str) -> tuple[str, ...]:
+    """Names from a list, or from a text with commas between them."""
+    words = listed.split(",") if isinstance(listed, str) else listed
+    return tuple(word.strip() for word in words if word.strip())
+
+
+def _composed(
+    domain: Domain | AnyPath,
+    formulation: Formulation | str,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    forcing: AnyPath | None = None,
+    **options: Any,
+) -> JobRequest:
+    """The request of a formulation on a domain."""
+    from dmod.domain.domain import Domain
+    from dmod.model.formulation import Formulation
+
+    if start is None or end is None:
+        raise InputError(
+            "a run on a domain needs its time", needed="start= and end=", hint="such as start='2015-12-01'"
+        )
+    chain = Formulation.load(formulation) if isinstance(formulation, str) else formulation
+    catchments = options.pop("catchments", None)
+    if isinstance(domain, Domain):
+        where = str(domain.hydrofabric.path.absolute())
+        if catchments is None and domain.chosen is not None:
+            catchments = domain.catchments.to_list()
+    else:
+        where = _lasting(domain)
+    made = request_of(Path(), start=start, end=end, catchments=catchments, **options)
+    composition = Composition(where, chain.to_dict(), None if forcing is None else _lasting(forcing))
+    return replace(made, directory=None, composition=composition)
 
 
 def request_from(path: AnyPath, **options: Any) -> JobRequest:
@@ -179,55 +228,33 @@ class Session:
 
         return Catalog.at(self.settings, self.service.ledger, owner=self.service.owner)
 
-    def compose(
-        self,
-        domain: Domain | AnyPath,
-        formulation: Formulation | str = "cfe",
-        *,
-        start: str,
-        end: str,
-        forcing: AnyPath | None = None,
-        **options: Any,
-    ) -> Job:
-        """Run a formulation on a domain; what else it needs is found among the datasets, or derived.
+    def request(
+        self, what: AnyPath | Domain, formulation: Formulation | str | None = None, **options: Any
+    ) -> JobRequest:
+        """What `run` would submit, as a value: to be kept, changed, or given to `map` with others.
 
         Parameters
         ----------
-        domain : Domain, path or name of a dataset
-            Where; a `Domain` means its catchments.
-        formulation : Formulation or str
-            What is computed; ``cfe`` names one that is shipped.
-        start, end : str
-            First instant, and start of the last step, UTC.
-        forcing : path or name of a dataset, optional
-            The weather; whatever dataset covers it with least excess otherwise.
-        **options
-            As for `run`: ``output``, ``workers``, ``memory``, ``priority`` and so on.
+        what, formulation, **options
+            As for `run`.
 
         Returns
         -------
-        Job
-            Under way; its events say what was found and what was derived.
+        JobRequest
+            Not submitted.
 
         Raises
         ------
         InputError
-            If an option makes no sense. What is missing is in the job.
+            If an option makes no sense.
         """
-        from dmod.domain.domain import Domain
-        from dmod.model.formulation import Formulation
-
-        chain = Formulation.load(formulation) if isinstance(formulation, str) else formulation
-        catchments = options.pop("catchments", None)
-        if isinstance(domain, Domain):
-            where = str(domain.hydrofabric.path.absolute())
-            if catchments is None and domain.chosen is not None:
-                catchments = domain.catchments.to_list()
-        else:
-            where = _lasting(domain)
-        made = request_of(Path(), start=start, end=end, catchments=catchments, **options)
-        composition = Composition(where, chain.to_dict(), None if forcing is None else _lasting(forcing))
-        return self.submit(replace(made, directory=None, composition=composition))
+        if options.get("on", "dask") == "dask":
+            for name in ("scheduler", "workers"):
+                if options.get(name) is None:
+                    options[name] = getattr(self.settings, name)
+        if formulation is not None or hasattr(what, "hydrofabric"):
+            return _composed(what, formulation or "cfe", **options)
+        return request_from(what, **options)
 
     def map(self, requests: Iterable[JobRequest]) -> JobList:
         """Submit many requests as one array, for sweeps and ensembles."""
@@ -241,9 +268,11 @@ class Session:
         directory : path, Domain or name of a dataset
             The directory that holds ``config/`` and ``forcings/``; or where to run *formulation*.
         formulation : Formulation or str, optional
-            What to compute on a domain; see `compose` for what goes with it.
+            What to compute on a domain, such as ``cfe``; *start* and *end* must be given then. What else
+            it needs is found among the datasets, or derived, and the job's events say so.
         hydrofabric, realization, forcing : path, optional
-            Parts named by hand.
+            Parts named by hand. For a run on a domain *forcing* may be the name of a dataset; whatever
+            dataset covers it with least excess otherwise.
         output : path, optional
             Where outputs go; ``outputs/dmod`` in the directory otherwise.
         output_format : {"netcdf", "zarr", "ngen"}
@@ -258,6 +287,23 @@ class Session:
             Worker processes, one core each.
         scheduler : str, optional
             Address of a Dask scheduler that runs already, ``tcp://…``.
+        on : str
+            ``dask``; or ranks of an MPI run: ``docker``, ``apptainer``, or ``host`` for the programs of
+            this machine.
+        ranks : int, optional
+            Ranks of an MPI run; as many as there are cores, and the domain allows, otherwise.
+        image : str, optional
+            Image that ranks run in; our own otherwise.
+        hosts : iterable of str, or comma-separated str, optional
+            Addresses of Docker engines, ``tcp://…``; this machine's otherwise.
+        gpus : str, optional
+            Graphics processors, as ``docker run --gpus`` takes them.
+        partitions : path, optional
+            A partition file to use in place of our own cut.
+        memory : str or int, optional
+            What all workers or ranks together may take, ``8 GiB``; a limit that holds.
+        priority : int
+            The higher, the sooner it gets cores, in [0, 100].
         units : {"strict", "ngen"}
             Refuse links whose units do not convert, or pass the raw value as ngen does.
 
@@ -271,12 +317,31 @@ class Session:
         InputError
             If an option makes no sense. What is wrong with files is in the job.
         """
-        for name in ("scheduler", "workers"):
-            if options.get(name) is None:
-                options[name] = getattr(self.settings, name)
-        if formulation is not None or hasattr(directory, "hydrofabric"):
-            return self.compose(directory, formulation or "cfe", **options)
-        return self.submit(request_from(directory, **options))
+        return self.submit(self.request(directory, formulation, **options))
+
+    def plan(self, directory: AnyPath | Domain, formulation: Formulation | str | None = None, **options: Any) -> Any:
+        """What `run` would do, down to the lines that would be typed; nothing is started.
+
+        Parameters
+        ----------
+        directory, formulation, **options
+            As for `run`.
+
+        Returns
+        -------
+        RunPlan or RankPlan
+            ``print`` shows it.
+
+        Raises
+        ------
+        DmodError
+            If it could not be run: what is wrong.
+        """
+        from dmod.conductor.preview import preview
+
+        wanted = self.request(directory, formulation, **options)
+        here = Host.here().limited(self.settings.cores)
+        return preview(wanted, self.datasets, self.settings.home / "jobs", here)
 
     def check(self, directory: AnyPath, **options: Any) -> Report:
         """Check a run without starting it; the parameters are those of `run`.

@@ -10,6 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from dmod.cli.answer import Json, Quiet, answer, app
+from dmod.cli.options import (
+    Catchments,
+    End,
+    Hosts,
+    Image,
+    Memory,
+    On,
+    Output,
+    OutputFormat,
+    Overwrite,
+    Ranks,
+    Start,
+    Workers,
+)
 from dmod.errors import InputError, RunError
 
 __all__ = ["cancel", "delete", "jobs", "logs", "restart", "serve", "status", "submit"]
@@ -43,15 +57,19 @@ def serve(
 @app.command()
 def submit(
     request: Annotated[Path, typer.Argument(help="Run directory, job request or provenance.json.", show_default=False)],
-    output: Annotated[Path | None, typer.Option(help="Where outputs go; RUN_DIR/outputs/dmod otherwise.")] = None,
-    output_format: Annotated[str, typer.Option(help="netcdf, zarr, or ngen for its own CSV files.")] = "netcdf",
-    catchments: Annotated[str | None, typer.Option(help="Ids, separated by commas; all otherwise.")] = None,
-    start: Annotated[str | None, typer.Option(help="First instant, UTC: '2015-12-01 00:00:00'.")] = None,
-    end: Annotated[str | None, typer.Option(help="Start of the last step, UTC.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes, one core each.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Memory of all workers together, '8 GiB'.")] = None,
+    output: Output = None,
+    output_format: OutputFormat = "netcdf",
+    catchments: Catchments = None,
+    start: Start = None,
+    end: End = None,
+    workers: Workers = None,
+    memory: Memory = None,
+    on: On = "dask",
+    ranks: Ranks = None,
+    image: Image = None,
+    hosts: Hosts = "",
     priority: Annotated[int, typer.Option(min=0, max=100, help="The higher, the sooner.")] = 50,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier outputs.")] = False,
+    overwrite: Overwrite = False,
     print_request: Annotated[bool, typer.Option("--print-request", help="Print the request, submit nothing.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -63,7 +81,8 @@ def submit(
 
         asked = request_from(
             request, output=output, output_format=output_format, catchments=catchments, start=start, end=end,
-            workers=workers, memory=memory, priority=priority, overwrite=overwrite,
+            workers=workers, memory=memory, priority=priority, overwrite=overwrite, on=on, ranks=ranks, image=image,
+            hosts=hosts,
         )  # fmt: skip
         if print_request:
             typer.echo(asked.to_json())

@@ -12,6 +12,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dmod.cli.answer import Json, Quiet, answer, app
+from dmod.cli.options import (
+    Catchments,
+    End,
+    Forcing,
+    Gpus,
+    Hosts,
+    Hydrofabric,
+    Image,
+    Memory,
+    On,
+    Output,
+    OutputFormat,
+    Overwrite,
+    Partitions,
+    Ranks,
+    Realization,
+    RunDir,
+    Start,
+    Units,
+    Workers,
+)
 from dmod.errors import DmodError, RunError
 
 if TYPE_CHECKING:
@@ -21,15 +42,6 @@ __all__ = ["check", "demo", "doctor", "run"]
 
 _STOP_S = 30
 
-RunDir = Annotated[Path, typer.Argument(help="Run directory: config/, forcings/, outputs/.", show_default=False)]
-Hydrofabric = Annotated[Path | None, typer.Option(help="GeoPackage, or GeoJSON of the catchments.")]
-Realization = Annotated[Path | None, typer.Option(help="The realization.json.")]
-Forcing = Annotated[Path | None, typer.Option(help="NetCDF file, CSV file, or directory of CSV files.")]
-Catchments = Annotated[str | None, typer.Option(help="Ids, separated by commas; all otherwise.")]
-Start = Annotated[str | None, typer.Option(help="First instant, UTC: '2015-12-01 00:00:00'.")]
-End = Annotated[str | None, typer.Option(help="Start of the last step, UTC.")]
-Units = Annotated[str, typer.Option(help="strict, or ngen to pass what does not convert.")]
-
 
 @app.command()
 def run(
@@ -37,28 +49,43 @@ def run(
     hydrofabric: Hydrofabric = None,
     realization: Realization = None,
     forcing: Forcing = None,
-    output: Annotated[Path | None, typer.Option(help="Where outputs go; RUN_DIR/outputs/dmod otherwise.")] = None,
-    output_format: Annotated[str, typer.Option(help="netcdf, zarr, or ngen for its own CSV files.")] = "netcdf",
+    output: Output = None,
+    output_format: OutputFormat = "netcdf",
     catchments: Catchments = None,
     start: Start = None,
     end: End = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes, one core each.")] = None,
+    workers: Workers = None,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler that runs already, tcp://host:port.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier outputs.")] = False,
+    memory: Memory = None,
+    on: On = "dask",
+    ranks: Ranks = None,
+    image: Image = None,
+    hosts: Hosts = "",
+    gpus: Gpus = None,
+    partitions: Partitions = None,
+    overwrite: Overwrite = False,
     units: Units = "strict",
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and start nothing.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Run an ngen or NGIAB run directory just as it is."""
+    asked: dict[str, Any] = {
+        "hydrofabric": hydrofabric, "realization": realization, "forcing": forcing, "output": output,
+        "output_format": output_format, "catchments": catchments, "start": start, "end": end, "workers": workers,
+        "scheduler": scheduler, "memory": memory, "on": on, "ranks": ranks, "image": image, "hosts": hosts,
+        "gpus": gpus, "partitions": partitions, "overwrite": overwrite, "units": units,
+    }  # fmt: skip
 
     def act() -> dict[str, Any]:
         from dmod.session import Session
 
-        job = Session().run(
-            run_dir, hydrofabric=hydrofabric, realization=realization, forcing=forcing, output=output,
-            output_format=output_format, catchments=catchments, start=start, end=end, workers=workers,
-            scheduler=scheduler, overwrite=overwrite, units=units,
-        )  # fmt: skip
+        if plan:
+            text = str(Session().plan(run_dir, **asked))
+            if not as_json:
+                typer.echo(text)
+            return {"plan": text}
+        job = Session().run(run_dir, **asked)
         _watch(job, show=not quiet and not as_json)
         if not quiet and not as_json:
             _tell_run(job)

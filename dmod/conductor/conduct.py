@@ -15,23 +15,19 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmod.conductor.convert import convert
+from dmod.conductor.dask_way import Clusters, DaskWay
 from dmod.conductor.log import say
 from dmod.conductor.provenance import PROVENANCE, provenance_of, published_job
-from dmod.conductor.question import cores_here, looks_large, question_of
+from dmod.conductor.question import question_of
+from dmod.conductor.rank_way import RankWay
 from dmod.conductor.trouble import WITH_CORES, as_problem
-from dmod.errors import Cancelled, CheckError, DmodError, InputError, LedgerError, LostLease, to_facts
+from dmod.errors import Cancelled, DmodError, InputError, LedgerError, LostLease, to_facts
 from dmod.execution.cluster import open_cluster
-from dmod.execution.dask_run import DaskRun, launch
-from dmod.execution.plan import RunPlan, parts_of, plan_run, variables_of
-from dmod.execution.resume import Resume
-from dmod.execution.threads import ThreadRun
-from dmod.formats import run_output
 from dmod.job.journal import Journal
 from dmod.job.lifecycle import LINE, Goal, State, Verb, after, step
 from dmod.job.record import Progress
@@ -39,25 +35,25 @@ from dmod.job.request import JobRequest
 from dmod.model.case import Case, Question
 from dmod.model.check import examine
 from dmod.model.findings import Report
-from dmod.schedule.sizing import Sizing, size_run
 from dmod.store.staging import Staging, check_target, open_staging
 
 if TYPE_CHECKING:
     from dmod.conductor.compose import Composer
+    from dmod.conductor.way import Way
     from dmod.data.requirement import Match
     from dmod.engine.part_run import PartReport
+    from dmod.execution.plan import RunPlan
+    from dmod.execution.rank_plan import RankPlan
+    from dmod.schedule.allocation import Allocation
+    from dmod.schedule.resources import Host
 
-__all__ = ["Clusters", "Conduct"]
-
-#: Opens a cluster of a size, or at an address, for parts that share a directory.
-Clusters = Callable[[Sizing, str | None, Path], contextlib.AbstractContextManager[Any]]
+__all__ = ["Conduct"]
 
 log = logging.getLogger("dmod.conductor")
 
 _TICK_S = 0.05
 #: Files of which one at least is in a directory that `overwrite` may replace.
 _OURS = ("run.nc", "run.zarr", "provenance.json")
-_STEP_S = 3600
 
 
 @dataclass
@@ -70,18 +66,14 @@ class Conduct:
     journal: Journal
     #: How it ended badly, if it did.
     problem: DmodError | None = None
-    #: What the check found.
-    report: Report | None = None
-    #: The plan, once there is one.
-    plan: RunPlan | None = None
-    #: What tasks reported.
-    reports: tuple[PartReport, ...] = ()
     #: How clusters are opened; replaced where several jobs share one.
-    clusters: Clusters | None = None
+    clusters: Clusters = open_cluster
     #: Puts a composed run together; None for a run of a directory.
     composer: Composer | None = None
     #: Where a composed run's directory is made.
     folder: Path | None = None
+    #: Roots of stores, whose files a run may be shown.
+    stores: tuple[Path, ...] = ()
     #: Told that outputs are in their place, before the job is complete.
     published: Callable[[Path], None] = lambda _target: None
     #: The pre-flight check.
@@ -90,28 +82,51 @@ class Conduct:
     ending: Callable[[], None] = lambda: None
     #: Makes sure that nobody else has the job; raises `LostLease` otherwise.
     still_ours: Callable[[], None] = lambda: None
+    #: The machine it is conducted on, as its operator counts it.
+    here: Host | None = None
+    #: What it was given of which hosts; None where nobody shares them out.
+    given: Allocation | None = None
     #: Whether it was let go of before its end; whoever claims it next goes on with it.
     is_left: bool = False
-    #: This attempt among all there were of the job, on a cluster and on disk.
-    _attempt: str = field(init=False)
+    _way: Way = field(init=False)
     _leaving: threading.Event = field(default_factory=threading.Event)
     _matches: list[Match] = field(default_factory=list)
     _question: Question | None = None
-    _case: Case | None = None
-    _sizing: Sizing | None = None
     _staging: Staging | None = None
-    _layout: run_output.Layout | None = None
-    _flag: Path | None = None
-    _run: DaskRun | ThreadRun | None = None
-    _client: Any = None
-    _early: Future[Any] | None = None
     _began_s: float = 0.0
+    _made_from: dict[str, str] | None = None
     #: What goes with the next event, for programs.
     _facts: dict[str, Any] = field(default_factory=dict)
-    _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __post_init__(self) -> None:
-        self._attempt = f"{self.journal.job}-{secrets.token_hex(4)}"
+        request, job = self.request, self.journal.job
+        if request.on == "dask":
+            attempt = f"{job}-{secrets.token_hex(4)}"
+            self._way = DaskWay(
+                request, attempt, clusters=lambda *wanted: self.clusters(*wanted),
+                examine=lambda question: self.check(question), still_ours=lambda: self.still_ours(),
+            )  # fmt: skip
+        else:
+            assert self.folder is not None, "ranks are told what to do by files in the job's own directory"
+            self._way = RankWay(
+                request, job, self.folder.parent, self.stores, here=lambda: self.here,
+                examine=lambda question: self.check(question),
+            )  # fmt: skip
+
+    @property
+    def report(self) -> Report | None:
+        """What the check found."""
+        return self._way.report
+
+    @property
+    def plan(self) -> RunPlan | RankPlan | None:
+        """The plan, once there is one."""
+        return self._way.plan
+
+    @property
+    def reports(self) -> tuple[PartReport, ...]:
+        """What tasks reported, once all are done."""
+        return self._way.reports
 
     def walk(self, until: State | None = None) -> None:
         """Take the job along its line; never raises.
@@ -195,12 +210,9 @@ class Conduct:
         """Stop without a word: whoever has the job next goes on with what was made."""
         self.is_left, self.problem = True, None
         log.warning("job %s is let go of: %s", self.journal.job, problem.headline)
-        if self._run is not None:
-            with contextlib.suppress(Exception):
-                self._run.stop()
+        self._way.leave()
         if self._staging is not None:
             self._staging.release()
-        self._give_back()
 
     @property
     def is_over(self) -> bool:
@@ -210,38 +222,27 @@ class Conduct:
     @property
     def cores(self) -> int:
         """Cores it needs, once it is partitioned."""
-        return self._sizing.workers if self._sizing is not None else 1
+        return self._way.cores
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Hosts that it may be given cores of, all of them free; none for this machine."""
+        return self._way.hosts
 
     def start_workers_early(self, free_cores: Callable[[], int]) -> None:
         """Have workers start while the check is at it, where they will surely be wanted and cores are free."""
-        request = self.request
-        if request.scheduler is not None or request.memory_bytes is not None:
-            return
-        workers = request.workers or (cores_here() if looks_large(request) else None)
-        if workers is None or workers > free_cores():
-            return
-        sizing = Sizing(workers, workers, processes=True)
-        starter = ThreadPoolExecutor(1, thread_name_prefix="dmod-workers")
-        self._early = starter.submit(lambda: self._held.enter_context(self._open(sizing, request.target)))
-        starter.shutdown(wait=False)
+        if isinstance(self._way, DaskWay):
+            self._way.start_early(free_cores)
 
-    def _open(self, sizing: Sizing, shared: Path) -> contextlib.AbstractContextManager[Any]:
-        """A cluster, shared with other jobs where it may be."""
-        return (self.clusters or open_cluster)(sizing, self.request.scheduler, shared)
-
-    def _give_back(self) -> None:
-        """Let go of workers, also of those still starting."""
-        if self._early is not None:
+    def _stop(self) -> None:
+        """Have all parts stop, whatever state they are in."""
+        if self._way.run is not None:
             with contextlib.suppress(Exception):
-                self._early.result()
-        try:
-            self._held.close()
-        except Exception:  # a cluster may be slow to close, or gone: how the run ended does not depend on it
-            log.info("the cluster of job %s did not close well", self.journal.job, exc_info=True)
+                self._way.run.stop()
 
     def _to(self, state: State, message: str, verb: Verb) -> None:
         if state is State.COMPLETE:
-            self._give_back()
+            self._way.give_back()
         say(f"{state}: {message}")
         if state.is_final:
             self.ending()
@@ -253,13 +254,12 @@ class Conduct:
         self.still_ours()
         self.problem = problem
         stopped = isinstance(problem, Cancelled)
-        if self._run is not None:
-            with contextlib.suppress(Exception):
-                self._run.stop()
-        self._give_back()
+        self._stop()
+        self._tell_news()
+        self._way.give_back()
         facts: dict[str, Any] = {"problem": to_facts(problem)}
         if (made := self._staging or self._made_before()) is not None:
-            if stopped and made.path.exists():
+            if (stopped or self._keeps()) and made.path.exists():
                 facts["partial"] = str(made.path)
                 made.release()
             else:
@@ -270,6 +270,10 @@ class Conduct:
         say(f"{state}: {problem}")
         self.ending()
         self.journal.append(state, problem.summary, **facts)
+
+    def _keeps(self) -> bool:
+        """Whether what a failed run has written is kept: ranks that ended well have done their part."""
+        return self._way.keeps_partial and self._way.run is not None
 
     def _made_before(self) -> Staging | None:
         """What an earlier conductor of this job left, if anything."""
@@ -294,99 +298,72 @@ class Conduct:
             self._facts["made_of"] = [dataset.name for dataset in self.composer.used]
             self._question = question_of(replace(self.request, directory=made, composition=None), every_value=False)
         assert self._question is not None
-        case, self.report = self.check(self._question)
-        if case is None:
-            raise CheckError(self.report)
-        self._case = case
-        return f"{len(case.domain.network):,} catchments, {case.steps:,} steps; {len(self.report.warnings)} warnings"
+        return self._way.check(self._question)
 
     def _partition(self) -> str:
-        assert self._case is not None
-        case = self._case
-        self._sizing = size_run(
-            catchments=len(case.domain.network), steps=case.steps, cores=cores_here(),
-            workers=self.request.workers, together=case.row_chunk == 0, memory_bytes=self.request.memory_bytes,
-        )  # fmt: skip
-        self.plan = plan_run(case, self._sizing, self.request.target, scheduler=self.request.scheduler)
+        message = self._way.partition()
+        assert self.plan is not None
+        case = self.plan.case
         self.journal.report(Progress(0, case.catchment_steps))
         self._facts |= {
             "catchments": len(case.domain.network), "steps": case.steps, "start_s": case.start_s,
-            "workers": self._sizing.workers,
+            "workers": self._way.cores,
         }  # fmt: skip
-        return f"{len(self.plan.pieces):,} part{'s' if len(self.plan.pieces) != 1 else ''}"
+        return message
 
     def _allocate(self) -> str:
-        assert self.plan is not None
-        assert self._sizing is not None
         self._staging = open_staging(
             self.request.target, overwrite=self.request.overwrite, ours=_OURS, job=self.journal.job
         )
-        self._flag = Resume.enter(self._staging.path, self._attempt)
-        if self._early is not None:
-            self._client = self._early.result()
-        else:
-            self._client = self._held.enter_context(self._open(self._sizing, self._staging.path))
-        # Workers of our own still starting count too: tasks go to each as it comes.
-        workers = sum(self._client.ncores().values()) if self.request.scheduler else self._sizing.workers
-        return f"{workers} core{'s' if workers != 1 else ''} on {self.request.scheduler or 'this machine'}"
+        return self._way.allocate(self._staging.path, self.given)
 
     def _launch(self) -> str:
-        assert self.plan is not None
         assert self._staging is not None
-        assert self._flag is not None
-        case, network = self.plan.case, self.plan.case.domain.network
-        variables, provenance = variables_of(case), self._provenance()
-        resume = Resume(self._staging.path, Resume.fingerprint_of(self.plan, variables, provenance))
-        self._layout = resume.found()
-        if self._layout is None:
-            self.still_ours()
-            resume.make_room()
-            self._layout = run_output.create(
-                self._staging.path / "run.nc", catchments=network.catchments, nexuses=network.nexuses,
-                start_s=case.start_s, step_s=_STEP_S, steps=case.steps, variables=variables, attributes={},
-            )  # fmt: skip
-            resume.begin(self._layout)
+        message = self._way.launch(self._staging.path, self._provenance())
         self._began_s = time.monotonic()
-        parts = parts_of(self.plan, self._layout, self._flag)
-        count, again = len(parts), len(resume.done())
-        self._run = launch(self._client, parts, name=self._attempt, stop_flag=self._flag, resume=resume)
-        return f"{count - again:,} tasks submitted" + (f", {again:,} were done before" if again else "")
+        return message
 
     def _monitor(self) -> str:
-        assert self._run is not None
+        run = self._way.run
+        assert run is not None
         assert self.plan is not None
         total = self.plan.case.catchment_steps
         while True:
-            seen = self._run.observe()
+            seen = run.observe()
+            self._tell_news()
             self.journal.report(Progress(seen.done, total, time.monotonic() - self._began_s))
             if seen.is_over:
-                self.reports = seen.reports
-                self._run.close()
+                self._way.reports = seen.reports
+                run.close()
                 return f"{seen.done:,} catchment-steps"
             if self.journal.goal is Goal.CANCELLED:
                 raise Cancelled("the run was cancelled")
             self._stay()
-            self._run.wait(_TICK_S)
+            run.wait(_TICK_S)
+
+    def _tell_news(self) -> None:
+        """Keep in the job's log what its parts said."""
+        if self._way.run is not None:
+            for line in self._way.run.news():
+                say(line)
 
     def _publish(self) -> str:
         assert self._staging is not None
-        assert self._layout is not None
         made = self._staging.path / "run.nc"
         self.still_ours()
-        run_output.seal(self._layout, made, self._provenance())
+        self._way.finish(self._staging.path, self._provenance())
         if self.request.output_format != "netcdf":
-            assert self._case is not None
-            convert(made, self.request.output_format, self._case)
+            assert self.plan is not None
+            convert(made, self.request.output_format, self.plan.case)
         (self._staging.path / PROVENANCE).write_text(json.dumps(self._provenance(), indent=1) + "\n")
         self.still_ours()
-        Resume.clear(self._staging.path)
         self._staging.publish()
         self.published(self.request.target)
         return f"outputs in {self.request.target}"
 
     def _provenance(self) -> dict[str, str]:
         """What the run was made from and by; made once, since files may change later."""
-        if not hasattr(self, "_made_from"):
+        if self._made_from is None:
             assert self.plan is not None
             self._made_from = provenance_of(self.plan, self.request, self.journal.job)
         return self._made_from

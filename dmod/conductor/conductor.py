@@ -51,7 +51,9 @@ _BUSY_S, _IDLE_S, _LOOK_S = 0.02, 0.2, 1.0
 #: How long a session's conductor stays when it has nothing to do.
 _LINGER_S = 2.0
 #: How many jobs are under way at once, and how many of them are prepared, which takes Python's lock.
-_SIDE_BY_SIDE, _CHECKS = 32, 4
+_SIDE_BY_SIDE, _CHECKS = 32, 2
+#: Where enough wait for cores, others are claimed together, and no more often than this [s].
+_CLAIM_S = 0.25
 #: How many jobs that are over a session's conductor remembers.
 _KEPT = 16
 
@@ -90,6 +92,7 @@ class Conductor:
     _pool: ThreadPoolExecutor | None = field(default=None, init=False)
     _checks: ThreadPoolExecutor | None = field(default=None, init=False)
     _checked: Checked = field(default_factory=Checked, init=False)
+    _claimed_s: float = field(default=float("-inf"), init=False)
     _threads: Threads | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -241,9 +244,12 @@ class Conductor:
         with self._lock:
             wanted = None if self.kind == "serve" else sorted(self._mine)
         room = _SIDE_BY_SIDE - len(self._active("preparing", "running"))
-        if room <= 0 or len(self._active("waiting")) >= _SIDE_BY_SIDE or wanted == []:
+        waiting, now_s = len(self._active("waiting")), time.time()
+        if room <= 0 or waiting >= _SIDE_BY_SIDE or wanted == []:
             return
-        now_s = time.time()
+        if waiting >= _SIDE_BY_SIDE // 2 and 0 <= now_s - self._claimed_s < _CLAIM_S:
+            return
+        self._claimed_s = now_s
         for row in map(self.ledger.job, self.ledger.claim(self.holder, self.ttl_s, only=wanted, limit=room)):
             if self._stopped.is_set():
                 return
@@ -266,7 +272,7 @@ class Conductor:
                 row.id, row.owner, row.priority, row.updated_s, conduct, JobLog(self.ledger, row.id, self.holder),
                 leased_s=now_s,
             )  # fmt: skip
-            conduct.check = self._checked.examine
+            conduct.check, conduct.here = self._checked.examine, self._host()
             conduct.still_ours = partial(self._keep, held)
             conduct.ending = partial(self._ending, held)
             with self._lock:

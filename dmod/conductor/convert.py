@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from dmod.job.request import OutputFormat
-from dmod.model.case import Case
+from dmod.model.case import Case, Outline
 
 __all__ = ["convert"]
 
 
-def convert(made: Path, output_format: OutputFormat, case: Case) -> None:
+def convert(made: Path, output_format: OutputFormat, case: Case | Outline) -> None:
     """Replace a NetCDF file by the same outputs in another format, beside it.
 
     Parameters
@@ -20,7 +20,7 @@ def convert(made: Path, output_format: OutputFormat, case: Case) -> None:
         The file.
     output_format : {"zarr", "ngen"}
         One Zarr store, or ngen's own CSV files.
-    case : Case
+    case : Case or Outline
         What was run; its realization says which CSV files are wanted.
 
     Raises

@@ -10,10 +10,11 @@ from dmod.conductor.compose import Composer
 from dmod.conductor.conduct import Conduct
 from dmod.conductor.listing import Listing
 from dmod.conductor.log import say
+from dmod.formats.sidecar import cache_directory
 
 if TYPE_CHECKING:
     from dmod.catalog.catalog import Catalog
-    from dmod.conductor.conduct import Clusters
+    from dmod.conductor.dask_way import Clusters
     from dmod.job.request import JobRequest
     from dmod.ledger.journal import JobJournal
 
@@ -57,6 +58,7 @@ def conduct_of(request: JobRequest, journal: JobJournal, catalog: Catalog, folde
         clusters=clusters,
         composer=composer,
         folder=folder / "run",
+        stores=(Path(catalog.store.url.removeprefix("file://")), *filter(None, [cache_directory()])),
         published=published,
     )
     return conduct

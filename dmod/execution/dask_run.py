@@ -122,6 +122,14 @@ class DaskRun:
         """Wait for something to happen, so long at most."""
         time.sleep(seconds)
 
+    def news(self) -> list[str]:
+        """Nothing: tasks say what they have to say in the cluster's own logs."""
+        return []
+
+    def leave(self) -> None:
+        """Stop: tasks that nobody waits for end with the cluster, and their marks are found again."""
+        self.stop()
+
     def close(self) -> None:
         """Forget the tasks."""
         self._client.unsubscribe_topic(self._topic)

@@ -59,5 +59,8 @@ class Run(Protocol):
     def stop(self) -> None:
         """Have all parts stop; return when none runs."""
 
+    def leave(self) -> None:
+        """Look no longer; ranks go on, and can be found again."""
+
     def close(self) -> None:
         """Forget the parts."""

@@ -119,6 +119,14 @@ class ThreadRun:
         """Wait for something to happen, so long at most."""
         wait([one for one in self._futures if not one.done()], seconds, return_when=FIRST_COMPLETED)
 
+    def news(self) -> list[str]:
+        """Nothing: what threads say goes to the log of this process."""
+        return []
+
+    def leave(self) -> None:
+        """Stop: threads end with this process, and their marks are found again."""
+        self.stop()
+
     def stop(self) -> None:
         """Have all parts stop, those under way at their next block; return when none runs."""
         with contextlib.suppress(OSError):  # whoever has the job now may have removed its directory

@@ -67,6 +67,18 @@ class JobRequest:
     units: Literal["strict", "ngen"] = "strict"
     #: Memory that all its workers together may use [bytes]; None for no limit.
     memory_bytes: int | None = None
+    #: What runs it: ``dask``, or ranks of an MPI run: ``docker``, ``host``, or another executor by name.
+    on: str = "dask"
+    #: Ranks of an MPI run; None for as many as the machine has cores, and the domain allows.
+    ranks: int | None = None
+    #: Image that ranks run in, or file of one; None for our own.
+    image: str | None = None
+    #: Addresses of the Docker engines to use; none for this machine's.
+    hosts: tuple[str, ...] = ()
+    #: Graphics processors, as ``docker run --gpus`` takes them.
+    gpus: str | None = None
+    #: A partition file of somebody else's; None to cut the domain ourselves.
+    partitions: Path | None = None
     #: How cores are spread over hosts: ``single_node``, ``fill_nodes`` or ``round_robin``.
     paradigm: str = "single_node"
     #: The higher, the sooner it gets cores, in [0, 100].
@@ -91,10 +103,28 @@ class JobRequest:
             raise InputError(
                 "a run needs more memory than that", needed="512 MB at least", has=f"{self.memory_bytes:,} bytes"
             )
+        self._check_ranks()
         if self.paradigm not in _PARADIGMS:
             raise InputError(f"there is no way {self.paradigm!r} to spread a run", has=", ".join(_PARADIGMS))
         if not 0 <= self.priority <= 100:
             raise InputError(f"there is no priority {self.priority}", needed="a whole number from 0 to 100")
+
+    def _check_ranks(self) -> None:
+        """Raise where what is said of ranks contradicts what they run on."""
+        if self.ranks is not None and self.ranks < 1:
+            raise InputError(f"a run needs at least one rank, not {self.ranks}", hint="leave --ranks out")
+        if self.on == "dask":
+            asked = {"ranks": self.ranks, "image": self.image, "hosts": self.hosts, "gpus": self.gpus,
+                     "partitions": self.partitions}  # fmt: skip
+            if wrong := [name for name, value in asked.items() if value]:
+                raise InputError(
+                    f"{', '.join(wrong)}: that is for ranks of an MPI run, and this runs on Dask",
+                    hint="say --on docker or --on host, or leave it out",
+                )
+        elif self.scheduler is not None or self.workers is not None:
+            word = "scheduler" if self.scheduler is not None else "workers"
+            problem = f"{word}: that is for Dask, and this runs on {self.on}"
+            raise InputError(problem, hint="say --ranks, or leave it out")
 
     @property
     def target(self) -> Path:
@@ -119,7 +149,7 @@ class JobRequest:
         plain = {
             key: str(value.expanduser().absolute()) if isinstance(value, Path) else value
             for key, value in given.items()
-            if value is not None
+            if value is not None and value != ()
         }
         if self.composition is not None:
             plain["composition"] = {one.name: getattr(self.composition, one.name) for one in fields(Composition)}

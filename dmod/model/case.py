@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dmod.model.realization import Realization
     from dmod.model.run_directory import RunDirectory
 
-__all__ = ["Case", "CaseGroup", "Question"]
+__all__ = ["Case", "CaseGroup", "Outline", "Question"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,27 @@ class Question:
     units: UnitsPolicy = "strict"
     #: Look at every value of the forcing, or only at a sample where it is large.
     every_value: bool = True
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What of a run is known without its modules: enough for an engine that checks those itself."""
+
+    #: Where it came from.
+    directory: RunDirectory
+    #: The catchments and their network.
+    domain: Domain
+    #: The realization.
+    realization: Realization
+    #: First instant [s since 1970].
+    start_s: int
+    #: Steps of one hour.
+    steps: int
+
+    @property
+    def catchment_steps(self) -> int:
+        """Catchments times steps."""
+        return len(self.domain.network) * self.steps
 
 
 @dataclass(frozen=True)

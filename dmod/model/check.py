@@ -17,7 +17,7 @@ from dmod.domain.domain import Domain
 from dmod.errors import DmodError
 from dmod.formats.forcing import ForcingRef
 from dmod.formats.forcing_zarr import is_zarr
-from dmod.model.case import Case, CaseGroup, Question
+from dmod.model.case import Case, CaseGroup, Outline, Question
 from dmod.model.check_forcing import ForcingAnswer, examine_forcing, scan_forcing
 from dmod.model.check_formulations import Setting, examine_formulation
 from dmod.model.findings import Finding, Report
@@ -26,7 +26,7 @@ from dmod.model.realization import ForcingEntry, Formulation, Realization, read_
 if TYPE_CHECKING:
     from dmod.model.coupling import Column
 
-__all__ = ["domain_of", "examine"]
+__all__ = ["domain_of", "examine", "outline"]
 
 _STEP_S = 3600
 
@@ -69,6 +69,33 @@ def examine(question: Question) -> tuple[Case | None, Report]:
         config_files=tuple(setting.files),
     )  # fmt: skip
     return case, report
+
+
+def outline(question: Question) -> tuple[Outline | None, Report]:
+    """Check of a run what any engine needs, and leave modules to the one that runs them.
+
+    Parameters
+    ----------
+    question : Question
+        What to check.
+
+    Returns
+    -------
+    outline : Outline or None
+        Domain, realization and time; None where there are errors.
+    report : Report
+        Everything that was found.
+    """
+    realization, report = read_realization(question.directory.realization)
+    domain, findings = _domain(question)
+    report += Report(tuple(findings))
+    if realization is None or domain is None:
+        return None, report
+    span, findings = _span(question, realization)
+    report += Report(tuple(findings)) + _weather(question, realization, domain, span)
+    if span is None or not report.ok:
+        return None, report
+    return Outline(question.directory, domain, realization, *span), report
 
 
 def domain_of(question: Question) -> Domain:
@@ -206,6 +233,21 @@ def _groups(
             continue
         groups.append(CaseGroup(chain, parameters, refs.index(ref), np.array(places, dtype=np.intp)))
     return groups, refs, list(answers.values()), report
+
+
+def _weather(question: Question, realization: Realization, domain: Domain, span: tuple[int, int] | None) -> Report:
+    """Whether there is weather for every catchment and all of the time, whatever reads it."""
+    readers: dict[ForcingRef, list[str]] = defaultdict(list)
+    for name in domain.network.catchments:
+        try:
+            entry = None if question.forcing is not None else realization.forcing(name)
+        except DmodError as problem:
+            finding = Finding("error", "realization", problem.headline, file=str(realization.path), remedy=problem.hint)
+            return Report((finding,))
+        if entry is None or entry.provider != "NullForcingProvider":
+            readers[_ref(question, entry)].append(name)
+    answers = [examine_forcing(ref, names, span) for ref, names in readers.items()]
+    return Report(tuple(finding for answer in answers for finding in answer.report.findings))
 
 
 def _ref(question: Question, entry: ForcingEntry | None) -> ForcingRef:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 
 import pytest
 
@@ -10,9 +12,10 @@ from dmod.conductor.conduct import Conduct
 from dmod.errors import Cancelled, DmodError, RunError
 from dmod.execution.cluster import open_cluster
 from dmod.job.journal import Journal
-from dmod.job.lifecycle import LINE, Goal
+from dmod.job.lifecycle import LINE, Goal, State
 from dmod.prepare.basin import make_basin
 from dmod.session import Session, request_of
+from dmod.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,7 @@ def test_a_cluster_that_will_not_close_changes_nothing_about_how_a_run_ended(
             yield client
         raise TimeoutError("the cluster will not close")
 
-    monkeypatch.setattr("dmod.conductor.conduct.open_cluster", sticky)
+    monkeypatch.setattr(conduct, "clusters", sticky)
     if walk_fails:
         monkeypatch.setattr(conduct, "_monitor", _broken)
     conduct.walk()
@@ -102,7 +105,7 @@ def test_cores_are_given_back_before_anybody_hears_that_the_run_is_complete(cond
             yield client
         order.append("closed")
 
-    monkeypatch.setattr("dmod.conductor.conduct.open_cluster", watched)
+    monkeypatch.setattr(conduct, "clusters", watched)
     monkeypatch.setattr(
         conduct.journal, "append", lambda state, *a, **k: (order.append(str(state)), append(state, *a, **k))
     )
@@ -122,7 +125,7 @@ def test_a_full_disk_is_one_clear_error(conduct, tmp_path, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dmod.formats.run_output._reserve", full)
+    monkeypatch.setattr("dmod.formats.run_layout._set_aside", full)
     conduct.walk()
     assert conduct.journal.state == "failed"
     assert "no room" in conduct.problem.headline
@@ -141,3 +144,41 @@ def test_two_runs_into_one_place_do_not_meet(basin, tmp_path, monkeypatch):
     assert sorted(ends) == ["complete", "failed"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / "run.nc").is_file()
+
+
+def until(holds, *, seconds=60.0):
+    """Wait for something to become true."""
+    latest = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < latest, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def ours():
+    """Threads of conductors of this process."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("dmod-")}
+
+
+def test_a_session_that_has_nothing_to_do_has_no_threads_and_conducts_the_next_job_all_the_same(basin, tmp_path):
+    before = ours()
+    with Session(Settings(home=tmp_path / "home")) as session:
+        for number in range(2):
+            job = session.run(basin.directory, output=tmp_path / str(number)).wait(60)
+            assert str(job.state) == "complete"
+            assert ours() - before
+            until(lambda: not ours() - before)
+            assert not session.service.ledger.holders(), "who rests conducts nothing"
+
+
+def test_a_job_that_somebody_else_ends_keeps_no_session_awake(basin, tmp_path):
+    with Session(Settings(home=tmp_path / "home")) as session:
+        service = session.service
+        job = service.submit(request_of(basin.directory, output=tmp_path / "out"), attend=False)
+        assert service.ledger.claim("another", 600) == [job]
+        conductor = service.conductor
+        conductor.conduct(job)
+        assert conductor._thread is not None
+        service.ledger.append(job, "another", State.FAILED, "the other one failed")
+        until(lambda: conductor._thread is None)
+        assert not conductor._mine
+        assert [event.message for event in service.events(job)] == ["requested", "the other one failed"]

@@ -25,7 +25,7 @@ PARTS = 6
 @pytest.fixture
 def slow(monkeypatch):
     """Runs are cut into six parts, one after the other; says which were run, and holds still before the fourth."""
-    monkeypatch.setattr("dmod.conductor.conduct.size_run", lambda **_: Sizing(1, PARTS, processes=False))
+    monkeypatch.setattr("dmod.conductor.dask_way.size_run", lambda **_: Sizing(1, PARTS, processes=False))
     monkeypatch.setattr("dmod.conductor.conductor.Threads", lambda _count: threads.Threads(1))
     run, done, gate = threads.run_part, [], threading.Event()
 

@@ -31,7 +31,7 @@ def test_numbers_do_not_depend_on_the_number_of_worker_processes(whole, small, s
 
 @pytest.mark.parametrize(("threads", "parts"), [(1, 2), (1, 7), (2, 5), (3, 60)])
 def test_numbers_do_not_depend_on_the_number_of_parts(whole, small, start, values, monkeypatch, threads, parts):
-    monkeypatch.setattr("dmod.conductor.conduct.size_run", lambda **_: Sizing(threads, parts, False))
+    monkeypatch.setattr("dmod.conductor.dask_way.size_run", lambda **_: Sizing(threads, parts, False))
     job = start(small).wait(120)
     groups = len({*job.domain.network.nexus_of.tolist()})
     assert len(job.plan.pieces) == min(parts, groups)
@@ -45,7 +45,7 @@ def test_numbers_do_not_depend_on_how_little_fits_into_memory(whole, small, star
         cut.extend(replace(part, budget_bytes=50_000) for part in parts_of(plan, layout, stop_flag))
         return cut
 
-    monkeypatch.setattr("dmod.conductor.conduct.parts_of", sparing)
+    monkeypatch.setattr("dmod.conductor.dask_way.parts_of", sparing)
     job = start(small).wait(120)
     assert len(cut) == 1
     assert values(job) == values(whole)

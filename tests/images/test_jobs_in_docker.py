@@ -1,0 +1,148 @@
+"""Jobs whose ranks run in containers of our own image, from asking to outputs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dmod.errors import DmodError, EngineError, InputError, RunError
+from dmod.execution.mpi_plan import LABEL
+from dmod.job.lifecycle import State
+from dmod.session import Session
+from dmod.settings import read_settings
+
+pytestmark = pytest.mark.docker
+
+#: Takes its time before it does what ngen-parallel of our image does.
+SLOWLY = """#!/bin/sh
+echo "NGen Framework 0.3.0"
+sleep {seconds}
+exec python -m dmod.execution.ngen_program "$@"
+"""
+
+
+@pytest.fixture
+def session():
+    with Session() as one:
+        yield one
+
+
+def containers(engine, job):
+    """Those of a job, running or not."""
+    return engine.containers.list(all=True, filters={"label": f"{LABEL}={job.id}"})
+
+
+def until(what, timeout_s=60.0):
+    """Whether something comes true in time."""
+    end = time.monotonic() + timeout_s
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_numbers_do_not_depend_on_where_and_on_how_many_ranks(
+    session, engine, basin, by_dask, values, worker_image, tmp_path, ranks
+):
+    out = tmp_path / "out"
+    job = session.run(basin.directory, on="docker", ranks=ranks, image=worker_image, output=out).wait(120)
+    assert values(out / "run.nc") == by_dask
+    assert f"-n {ranks} " in str(job.plan) or ranks == 1
+    assert job.progress.fraction == 1.0
+    made_of = job.provenance
+    assert made_of["ranks"] == str(ranks)
+    assert made_of["image_digest"].startswith("sha256:")
+    assert containers(engine, job) == []
+    assert sorted(path.name for path in out.iterdir()) == ["provenance.json", "run.nc"]
+    assert any("Finished 120 timesteps" in line for line in job.logs())
+
+
+def test_the_plan_says_the_very_lines_and_starts_nothing(session, engine, basin, worker_image, tmp_path):
+    before = {one.id for one in engine.containers.list(all=True)}
+    plan = str(session.plan(basin.directory, on="docker", ranks=2, image=worker_image, output=tmp_path / "out"))
+    assert "docker run " in plan
+    assert "mpirun" in plan
+    assert ",readonly" in plan
+    assert {one.id for one in engine.containers.list(all=True)} <= before
+    assert not (tmp_path / "out").exists()
+    assert list((session.settings.home / "jobs").glob("plan-*")) == []
+
+
+def test_a_cancelled_job_leaves_no_container(session, engine, basin, worker_image, made, tmp_path):
+    slow = made("dmod-slow", {"dmod/bin/ngen-parallel": SLOWLY.format(seconds=300)}, on=worker_image)
+    job = session.run(basin.directory, on="docker", ranks=2, image=slow, output=tmp_path / "out")
+    assert until(lambda: job.state is State.RUNNING), job.events
+    began = time.monotonic()
+    job.cancel()
+    with pytest.raises(DmodError, match="cancelled"):
+        job.wait(60)
+    assert time.monotonic() - began < 30
+    assert containers(engine, job) == []
+
+
+def test_a_job_goes_on_when_whoever_conducted_it_is_killed(session, engine, basin, worker_image, made, tmp_path):
+    slow = made("dmod-slow", {"dmod/bin/ngen-parallel": SLOWLY.format(seconds=6)}, on=worker_image)
+    code = f"""
+import dmod
+job = dmod.Session().run({str(basin.directory)!r}, on="docker", ranks=2, image={slow!r}, output={str(tmp_path / "out")!r})
+print(job.id, flush=True)
+job.wait()
+"""
+    first = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    job = session.job(first.stdout.readline().strip())
+    assert until(lambda: job.state is State.RUNNING), job.events
+    (before,) = containers(engine, job)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    first.stdout.close()
+    job.wait(120)
+    said = [event.message for event in job.events]
+    assert "found again what was started before" in said, said
+    assert job.state is State.COMPLETE
+    assert before.id not in {one.id for one in engine.containers.list(all=True)}
+
+
+def test_a_model_that_fails_fails_the_job_with_its_last_words(session, engine, basin, worker_image, made, tmp_path):
+    broken = "#!/bin/sh\necho 'NGen Framework 0.3.0'\necho 'the weather is not there' >&2\nexit 3\n"
+    image = made("dmod-broken", {"dmod/bin/ngen-parallel": broken}, on=worker_image)
+    job = session.run(basin.directory, on="docker", ranks=2, image=image, output=tmp_path / "out")
+    with pytest.raises(RunError) as failed:
+        job.wait(60)
+    assert "the weather is not there" in str(failed.value)
+    assert job.state is State.FAILED
+    assert containers(engine, job) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "match"),
+    [
+        pytest.param({"image": "nobody/has-this:1"}, "image", id="no such image"),
+        pytest.param({"ranks": 5000}, "ranks|cut|catchments", id="more ranks than catchments"),
+        pytest.param({"hosts": ["tcp://127.0.0.1:1"]}, "engine", id="nobody answers"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_starts(session, engine, basin, worker_image, tmp_path, asked, match):
+    before = {one.id for one in engine.containers.list(all=True)}
+    wanted = {"image": worker_image, "ranks": 2, **asked}
+    job = session.run(basin.directory, on="docker", output=tmp_path / "out", **wanted)
+    with pytest.raises((InputError, EngineError), match=match):
+        job.wait(60)
+    assert State.RUNNING not in [event.state for event in job.events]
+    assert {one.id for one in engine.containers.list(all=True)} <= before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_engine_is_one_clear_error(monkeypatch, basin, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    with Session(read_settings()) as session:
+        job = session.run(basin.directory, on="docker", ranks=2, output=tmp_path / "out")
+        with pytest.raises(EngineError, match="engine"):
+            job.wait(60)
