@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["JobLog", "say"]
 
 _here = threading.local()
-_FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+_TIME = "%Y-%m-%dT%H:%M:%S%z"
+_FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", _TIME)
 #: How long a line may stay unwritten while others follow it [s].
 _KEEP_S = 0.4
 
@@ -46,7 +47,7 @@ def say(text: str) -> None:
     """Add a line to the log of the job that the present thread conducts; nothing where it conducts none."""
     job: JobLog | None = getattr(_here, "job", None)
     if job is not None:
-        job.write(_FORMAT.format(logging.LogRecord("dmod", logging.INFO, "", 0, text, None, None)))
+        job.write(f"{time.strftime(_TIME)} {'INFO':<7} {text}")
 
 
 class JobLog:

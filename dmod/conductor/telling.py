@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -27,14 +28,14 @@ def tell(ledger: Ledger, held: Held) -> None:
         The job; what it was told before is not written again.
     """
     conduct = held.conduct
-    known = {
-        "target": str(conduct.request.target) if conduct.composer is not None else None,
-        "tasks": json.dumps([asdict(one) for one in conduct.reports]) if conduct.reports else None,
-        "plan": str(conduct.plan) if conduct.plan is not None else None,
-        "report": conduct.report.to_json() if conduct.report is not None else None,
+    known: dict[str, tuple[object, Callable[[], str]]] = {
+        "target": (conduct.composer, lambda: str(conduct.request.target)),
+        "tasks": (conduct.reports or None, lambda: json.dumps([asdict(one) for one in conduct.reports])),
+        "plan": (conduct.plan, lambda: str(conduct.plan)),
+        "report": (report := conduct.report, lambda: report.to_json() if report is not None else ""),
     }
-    news = {key: text for key, text in known.items() if text is not None and held.told.get(key) != text}
+    news = {key: about for key, (about, _) in known.items() if about is not None and held.told.get(key) is not about}
     with contextlib.suppress(DmodError):
         if news:
-            ledger.put_details(held.id, news)
+            ledger.put_details(held.id, {key: known[key][1]() for key in news})
             held.told |= news

@@ -39,8 +39,10 @@ class Held:
     stage: str = "preparing"
     #: When its lease was last known to be ours [s since 1970].
     leased_s: float = 0.0
-    #: What the ledger was told of it, for others to read.
-    told: dict[str, str] = field(default_factory=dict)
+    #: Hosts that are known to be large enough for it: cores and memory [bytes].
+    fits: tuple[tuple[int, int], ...] | None = None
+    #: What the ledger was told of, for others to read.
+    told: dict[str, object] = field(default_factory=dict)
 
     @property
     def waits(self) -> Waiting:
@@ -100,10 +102,14 @@ class Turns:
         running: dict[str, int] = {}
         for one in grants:
             running[one.owner] = running.get(one.owner, 0) + one.cores
-        hosts = (self.host.without((one.host, one.cores, one.memory_bytes) for one in grants),)
-        if not hosts[0].free_cores and all(one.conduct.request.scheduler is None for one in waiting):
+        known = {host.name: host for held in waiting for host in held.conduct.hosts} | {self.host.name: self.host}
+        whole = {host.name: (host.cores, host.memory_bytes) for host in known.values()}
+        taken = [(one.host, one.cores, one.memory_bytes) for one in grants]
+        free = {name: host.without(taken) for name, host in known.items()}
+        if not any(host.free_cores for host in free.values()) and all(
+            one.conduct.request.scheduler is None for one in waiting
+        ):
             return
-        whole = {self.host.name: (self.host.cores, self.host.memory_bytes)}
         by_name = {one.id: one for one in waiting}
         now_s, head = time.time(), None
         for place in order([one.waits for one in waiting], running, now_s):
@@ -112,12 +118,15 @@ class Turns:
             if request.scheduler is not None:
                 go(held)  # somebody else's cluster: its scheduler shares out its cores
                 continue
-            if (why := never(place.resources, hosts, request.paradigm)) is not None:
+            hosts = [free[host.name] for host in held.conduct.hosts or (self.host,)]
+            size = tuple((host.cores, host.memory_bytes) for host in hosts)
+            if held.fits != size and (why := never(place.resources, hosts, request.paradigm)) is not None:
                 problem = AllocationError(
                     "no machine will ever have that much", needed=place.resources, why=why, hint="ask for what fits"
                 )
                 refuse(held, problem)
                 continue
+            held.fits = size
             given = allocate(place.resources, hosts, request.paradigm)
             if given is None:
                 head = head or place
@@ -126,5 +135,6 @@ class Turns:
                 continue  # the one in front is not passed over for ever
             if not self.ledger.allocate(held.id, self.holder, given.parts, within=whole):
                 return  # another conductor was quicker: look again in the next tick
-            hosts = given.taken_from(hosts)  # type: ignore[assignment]
+            free |= {host.name: host for host in given.taken_from(hosts)}
+            held.conduct.given = given
             go(held)

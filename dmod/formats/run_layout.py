@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["STATUS", "Frame", "OutputVariable", "lay_out"]
+__all__ = ["STATUS", "Frame", "OutputVariable", "Remembered", "lay_out", "put", "recognise", "reserve"]
 
 #: The attribute that says whether a file is whole.
 STATUS = "dmod_status"
@@ -56,7 +56,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Remembered:
     """The bytes of a frame."""
 
     #: Position and bytes of everything that is not a place for values.
@@ -66,13 +66,18 @@ class _Known:
     #: Variable to the position of its first byte.
     offsets: Mapping[str, int]
 
+    @property
+    def small(self) -> int:
+        """Size of all but the places of values [bytes]."""
+        return sum(len(piece) for _, piece in self.pieces)
 
-_known: OrderedDict[Frame, _Known] = OrderedDict()
+
+_known: OrderedDict[Frame, Remembered] = OrderedDict()
 _turn = threading.Lock()
 
 
 def lay_out(path: Path, frame: Frame) -> Mapping[str, int]:
-    """Write everything but the values and the attributes of the whole.
+    """Write everything but the values and the attributes of the whole, and set the room for values aside.
 
     Parameters
     ----------
@@ -89,29 +94,106 @@ def lay_out(path: Path, frame: Frame) -> Mapping[str, int]:
     Raises
     ------
     OSError
-        If it cannot be written.
+        If it cannot be written, or the disk has no room for the values.
     """
     with _turn:
         known = _known.get(frame)
         if known is not None:
             _known.move_to_end(frame)
     if known is None:
+        # Asked for before HDF5 is: a library that cannot close its file may take the process down.
+        reserve(path, _values_bytes(frame))
         offsets = _make(path, frame)
         if (found := _learn(path, frame, offsets)) is not None:
             with _turn:
                 _known[frame] = found
                 while len(_known) > _FRAMES:
                     _known.popitem(last=False)
+        reserve(path, path.stat().st_size)
         return offsets
-    with path.open("r+b") as file:
-        file.truncate(0)
-        file.truncate(known.size)
-        for position, piece in known.pieces:
-            os.pwrite(file.fileno(), piece, position)
+    put(path, known)
     return known.offsets
 
 
-def _learn(path: Path, frame: Frame, offsets: Mapping[str, int]) -> _Known | None:
+def put(path: Path, known: Remembered) -> None:
+    """Write a frame that is remembered.
+
+    Parameters
+    ----------
+    path : Path
+        The file; what is in it is replaced.
+    known : Remembered
+        What is written.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or the disk has no room for the values.
+    """
+    with path.open("wb", buffering=0) as file:
+        _set_aside(file.fileno(), known.size)
+        file.truncate(known.size)
+        for position, piece in known.pieces:
+            os.pwrite(file.fileno(), piece, position)
+
+
+def recognise(path: Path, offsets: Mapping[str, int]) -> tuple[Frame, Remembered] | None:
+    """The frame that a file still is, byte by byte, whatever its values; None where none that is remembered.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    offsets : mapping of str to int
+        Variable to the position of its first byte.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with _turn:
+        like = [(frame, one) for frame, one in _known.items() if one.offsets == offsets]
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for frame, one in like:
+            if size == one.size and all(os.pread(file.fileno(), len(held), at) == held for at, held in one.pieces):
+                return frame, one
+    return None
+
+
+def reserve(path: Path, size_bytes: int) -> None:
+    """Have the disk set the room aside now, so that it cannot run out half-way.
+
+    Parameters
+    ----------
+    path : Path
+        A file.
+    size_bytes : int
+        How large it will be [bytes], >= 0.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    with path.open("r+b") as file:
+        _set_aside(file.fileno(), size_bytes)
+
+
+def _set_aside(file: int, size_bytes: int) -> None:
+    """Room for so many bytes in a file that is open."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, max(1, size_bytes))
+
+
+def _values_bytes(frame: Frame) -> int:
+    """Size of all values [bytes]."""
+    held = {"catchment-id": len(frame.catchments), "nexus-id": len(frame.nexuses)}
+    return sum(8 * frame.steps * held[one.dimension] for one in frame.variables)
+
+
+def _learn(path: Path, frame: Frame, offsets: Mapping[str, int]) -> Remembered | None:
     """What to remember of a frame that was just made; None where it is too large."""
     size, held = path.stat().st_size, {"catchment-id": len(frame.catchments), "nexus-id": len(frame.nexuses)}
     values = sorted(
@@ -123,7 +205,7 @@ def _learn(path: Path, frame: Frame, offsets: Mapping[str, int]) -> _Known | Non
         return None
     with path.open("rb") as file:
         pieces = tuple((start, os.pread(file.fileno(), stop - start, start)) for start, stop in spans)
-    return _Known(pieces, size, offsets)
+    return Remembered(pieces, size, offsets)
 
 
 def _make(path: Path, frame: Frame) -> dict[str, int]:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmod.errors import OutputError, RunError
+from dmod.formats.run_attributes import tell
 from dmod.formats.run_layout import STATUS, Frame, OutputVariable, lay_out
 
 __all__ = ["FLOW", "Layout", "OutputVariable", "RowWriter", "create", "seal"]
@@ -83,14 +84,11 @@ def create(
     partial = path.with_name(path.name + ".partial")
     rows = sum(len(catchments) if v.dimension == "catchment-id" else len(nexuses) for v in variables)
     try:
-        # Asked for before HDF5 is: a library that cannot close its file may take the process down.
         partial.touch()
-        _reserve(partial, 8 * steps * rows)
         frame = Frame(tuple(catchments), tuple(nexuses), start_s, step_s, steps, tuple(variables))
         offsets = lay_out(partial, frame)
         if attributes:
-            _tell(partial, attributes)
-        _reserve(partial, partial.stat().st_size)
+            tell(partial, offsets, attributes)
     except OSError as problem:
         partial.unlink(missing_ok=True)
         raise _refusal(problem, path, 8 * steps * rows) from problem
@@ -110,27 +108,6 @@ def _refusal(problem: OSError, path: Path, size_bytes: int) -> RunError | Output
     return OutputError("the output file cannot be made", file=path, reason=reason, hint="choose another --output")
 
 
-def _tell(partial: Path, attributes: Mapping[str, str]) -> None:
-    """Write attributes of the whole file: what ``file.attrs[key] = value`` does, at a third of the cost."""
-    import h5py
-
-    text = h5py.string_dtype()
-    kind, alone = h5py.h5t.py_create(text, logical=True), h5py.h5s.create(h5py.h5s.SCALAR)
-    with h5py.File(partial, "r+", locking=False) as file:
-        for key, value in attributes.items():
-            name = key.encode()
-            if h5py.h5a.exists(file.id, name):
-                h5py.h5a.delete(file.id, name)
-            h5py.h5a.create(file.id, name, kind, alone).write(np.array(value, dtype=text))
-
-
-def _reserve(partial: Path, size_bytes: int) -> None:
-    """Have the disk set the room aside now, so that it cannot run out half-way."""
-    with partial.open("r+b") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, max(1, size_bytes))
-
-
 def seal(layout: Layout, path: Path, attributes: Mapping[str, str] | None = None) -> None:
     """Mark the file complete and give it its final name, in one rename.
 
@@ -143,7 +120,7 @@ def seal(layout: Layout, path: Path, attributes: Mapping[str, str] | None = None
     attributes : mapping of str to str, optional
         Provenance that was not known, or not wanted, before.
     """
-    _tell(layout.path, {**(attributes or {}), STATUS: _COMPLETE})
+    tell(layout.path, layout.offsets, {**(attributes or {}), STATUS: _COMPLETE})
     with layout.path.open("rb") as written:
         os.fsync(written.fileno())
     layout.path.replace(path)

@@ -7,6 +7,7 @@ in columns of an index, and asks the coverages themselves only for what is left.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,8 @@ from dmod.data.kinds import Category, Format
 from dmod.data.requirement import rank
 from dmod.errors import DatasetError
 from dmod.ledger.claims import OPEN, no_such_job
-from dmod.ledger.database import Database, Transaction, storable
+from dmod.ledger.database import Database
+from dmod.ledger.transaction import Transaction, storable
 
 __all__ = ["Datasets"]
 
@@ -298,9 +300,14 @@ def _columns(dataset: Dataset) -> dict[str, Any]:
         "description": storable(dataset.description), "digest": dataset.digest,
         "lineage": dataset.lineage and _key(dataset.lineage),
         "created_s": dataset.created_s, "expires_s": dataset.expires_s,
-        "measure": _measure(dataset.coverage), **_edges(dataset.coverage),
-        "coverage": dataset.coverage.to_json(), "text": storable(dataset.to_json()),
+        **_held(dataset.coverage), "text": storable(dataset.to_json()),
     }  # fmt: skip
+
+
+@functools.lru_cache(maxsize=16)
+def _held(coverage: Coverage) -> dict[str, Any]:
+    """What is kept of a coverage; outputs of many jobs have the same."""
+    return {"measure": _measure(coverage), **_edges(coverage), "coverage": coverage.to_json()}
 
 
 def _keys(dataset: Dataset) -> dict[str, Any]:

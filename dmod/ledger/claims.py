@@ -14,7 +14,8 @@ from typing import Any
 
 from dmod.errors import JobError, LostLease
 from dmod.job.lifecycle import State
-from dmod.ledger.database import Database, Transaction
+from dmod.ledger.database import Database
+from dmod.ledger.transaction import Transaction
 
 __all__ = ["OPEN", "Claims", "Holder", "no_such_job", "require_claim"]
 

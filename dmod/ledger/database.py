@@ -1,116 +1,33 @@
 """One database: its connections, its transactions, its clock.
 
 `Database.write` opens a transaction in which nobody else writes to the rows it looks at,
-`Database.read` one that sees one moment. Statements are SQL that both SQLite and PostgreSQL
-understand; where they differ, `Transaction` says how. sqlalchemy is loaded when a database
-is opened.
+`Database.read` one that sees one moment; what may be asked in them stands in
+`dmod.ledger.transaction`. sqlalchemy is loaded when a database is opened.
 """
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmod.errors import LedgerError
 from dmod.ledger.failures import as_ledger_error
+from dmod.ledger.transaction import Transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, CursorResult, Engine, Row, TextClause
+    from sqlalchemy import URL, Connection, Engine
 
-__all__ = ["Database", "Transaction", "storable"]
+__all__ = ["Database"]
 
-#: Names of the locks that transactions of one PostgreSQL database share.
-_LOCKS = {"revision": 0x646D6F64_0001, "events": 0x646D6F64_0002, "grants": 0x646D6F64_0003}
 _CONNECT_S = 10
-
-
-class Transaction:
-    """What may be asked in a transaction.
-
-    Parameters
-    ----------
-    connection : Connection
-        In a transaction.
-    """
-
-    __slots__ = ("connection", "is_sqlite")
-
-    def __init__(self, connection: Connection) -> None:
-        #: For what is no statement, such as looking which tables there are.
-        self.connection = connection
-        #: Whether the database is a file.
-        self.is_sqlite = connection.dialect.name == "sqlite"
-
-    def rows(self, statement: str, **given: Any) -> Sequence[Row[Any]]:
-        """All rows of a query."""
-        return self._execute(statement, given).all()
-
-    def row(self, statement: str, **given: Any) -> Row[Any] | None:
-        """The first row of a query; None where there is none."""
-        return self._execute(statement, given).first()
-
-    def value(self, statement: str, **given: Any) -> Any:
-        """The first value of the first row; None where there is none."""
-        return self._execute(statement, given).scalar()
-
-    def run(self, statement: str, **given: Any) -> int:
-        """Change something; how many rows."""
-        return self._execute(statement, given).rowcount
-
-    def run_each(self, statement: str, many: Sequence[Mapping[str, Any]]) -> None:
-        """Change something once for each of *many*."""
-        if many:
-            self._execute(statement, [dict(one) for one in many])
-
-    def _execute(self, statement: str, given: dict[str, Any] | list[dict[str, Any]]) -> CursorResult[Any]:
-        """Do it; SQLite has named parameters of its own, and takes a statement as it is."""
-        if self.is_sqlite:
-            return self.connection.exec_driver_sql(statement, given)
-        return self.connection.execute(_text(statement), given)
-
-    def now_s(self) -> float:
-        """The time [s since 1970], by the clock that all who share the ledger go by."""
-        if self.is_sqlite:
-            return time.time()
-        return float(self.value("SELECT EXTRACT(EPOCH FROM clock_timestamp())"))
-
-    def only_me(self, what: str) -> None:
-        """Wait until no other transaction is at *what*; a file has one writer anyway."""
-        if not self.is_sqlite:
-            self.value("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCKS[what])
-
-    @property
-    def for_update(self) -> str:
-        """Ends a query whose rows nobody else may change meanwhile."""
-        return "" if self.is_sqlite else " FOR UPDATE"
-
-    @property
-    def for_share(self) -> str:
-        """Ends a query whose rows stay as they are meanwhile."""
-        return "" if self.is_sqlite else " FOR SHARE"
-
-    @property
-    def skip_locked(self) -> str:
-        """Ends a query that passes over rows which others are about to change."""
-        return "" if self.is_sqlite else " FOR UPDATE SKIP LOCKED"
-
-    def among(self, column: str, given: str) -> str:
-        """The condition that *column* is one of the values that `listed` packed into *given*."""
-        if self.is_sqlite:
-            return f"{column} IN (SELECT value FROM json_each(:{given}))"
-        return f"{column} IN (SELECT jsonb_array_elements_text(CAST(:{given} AS jsonb)))"
-
-    @staticmethod
-    def listed(values: Iterable[str]) -> str:
-        """Texts as one value, for `among`: there may be more than a statement has room for."""
-        return json.dumps([*values])
+#: How many connections to a file are kept while nobody uses them.
+_SPARE = 8
 
 
 class Database:
@@ -142,6 +59,9 @@ class Database:
         self._watcher: Any = None
         self._seen: Any = None
         self._version = 0
+        #: Connections to a file that nobody uses just now; and, after a fork, those of the parent, left as they are.
+        self._spare: deque[Connection] = deque()
+        self._parents: list[object] = []
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -228,6 +148,9 @@ class Database:
         """Close all connections that nobody is using."""
         with self._watch:
             self._unwatch()
+        if self._process == os.getpid():
+            while self._spare:
+                self._spare.pop().close()
         self._engine.dispose(close=self._process == os.getpid())
 
     @contextmanager
@@ -238,16 +161,43 @@ class Database:
         if self._process != os.getpid():
             self._start_again()
         try:
+            if self.path:
+                with self._in_file(begin) as transaction:
+                    yield transaction
+                return
             with self._engine.connect() as connection:
-                if self.path:
-                    connection.exec_driver_sql(begin)
                 yield Transaction(connection)
                 connection.commit()
-        except SQLAlchemyError as problem:
+        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as problem:
             raise self._told(problem) from problem
+
+    @contextmanager
+    def _in_file(self, begin: str) -> Iterator[Transaction]:
+        """A transaction in a file; connections are kept, as making one ready takes longer than most transactions."""
+        try:
+            connection = self._spare.pop()
+        except IndexError:
+            connection = self._engine.connect()
+        file: Any = connection.connection.dbapi_connection
+        is_clean = False
+        try:
+            file.execute(begin)
+            yield Transaction(connection, file)
+            file.execute("COMMIT")
+            is_clean = not connection.in_transaction()
+        finally:
+            if not is_clean:
+                connection.rollback()
+                file.rollback()
+            if len(self._spare) < _SPARE:
+                self._spare.append(connection)
+            else:
+                connection.close()
 
     def _start_again(self) -> None:
         """Connections of our own after a fork: those of the parent are the parent's."""
+        self._parents += [*self._spare, self._watcher]
+        self._spare.clear()
         self._engine.dispose(close=False)
         self._watcher, self._seen = None, None
         self._watch, self._writer = threading.Lock(), threading.Lock()
@@ -312,25 +262,6 @@ class Database:
         # A client that vanished in the middle must not keep its locks.
         connection.execute("SET idle_in_transaction_session_timeout = '60s'")
         connection.commit()
-
-
-def storable(text: str) -> str:
-    r"""Text with what no database keeps made visible: NUL, and halves of characters.
-
-    Examples
-    --------
-    >>> storable("a\0b") == "a\ufffdb"
-    True
-    """
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-
-@functools.lru_cache(maxsize=512)
-def _text(statement: str) -> TextClause:
-    """A statement, read once."""
-    from sqlalchemy import text
-
-    return text(statement)
 
 
 def _url(given: str | Path) -> URL:

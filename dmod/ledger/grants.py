@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dmod.ledger.claims import OPEN, require_claim
-from dmod.ledger.database import Database, Transaction
+from dmod.ledger.database import Database
+from dmod.ledger.transaction import Transaction
 
 __all__ = ["Grant", "Grants"]
 
@@ -110,7 +111,7 @@ def _grants(tx: Transaction, *, live: bool) -> list[Grant]:
         f" JOIN jobs ON jobs.id = grants.job {condition} ORDER BY since_s, job, host",
         **given,
     )
-    return [Grant(**row._mapping) for row in found]
+    return [Grant(**row._asdict()) for row in found]
 
 
 def _fits(wanted: Mapping[str, tuple[int, int]], within: Mapping[str, tuple[int, int]], given: list[Grant]) -> bool:

@@ -16,7 +16,8 @@ from dmod.errors import JobError, LostLease
 from dmod.job.lifecycle import State
 from dmod.job.record import Event, Progress
 from dmod.ledger.claims import no_such_job, require_claim
-from dmod.ledger.database import Database, Transaction, storable
+from dmod.ledger.database import Database
+from dmod.ledger.transaction import Transaction, storable
 
 __all__ = ["Entry", "History", "add_event"]
 

@@ -15,8 +15,9 @@ from dmod.errors import JobError
 from dmod.job.lifecycle import Goal, State
 from dmod.job.record import Event
 from dmod.ledger.claims import OPEN, no_such_job
-from dmod.ledger.database import Database, Transaction, storable
+from dmod.ledger.database import Database
 from dmod.ledger.history import add_event
+from dmod.ledger.transaction import Transaction, storable
 
 __all__ = ["JobRow", "Jobs"]
 
@@ -327,5 +328,5 @@ def _standing(tx: Transaction, job: str) -> tuple[State, Goal]:
 
 def _job(row: Any) -> JobRow:
     """A job again."""
-    given = dict(row._mapping)
+    given = row._asdict()
     return JobRow(**{**given, "goal": Goal(given["goal"]), "state": State(given["state"])})

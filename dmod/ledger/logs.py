@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from dmod.ledger.claims import no_such_job, require_claim
-from dmod.ledger.database import Database, Transaction, storable
+from dmod.ledger.database import Database
+from dmod.ledger.transaction import Transaction, storable
 
 __all__ = ["KEPT_BYTES", "Logs"]
 

@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 from dmod.errors import OutputError, RunError
-from dmod.formats import run_output
+from dmod.formats import run_layout
 from dmod.formats.run_output import FLOW, Layout, OutputVariable, RowWriter, create, seal
 
 CATS, NEXS, STEPS = ("cat-1", "cat-2", "cat-3"), ("nex-1", "tnx-2"), 4
@@ -120,7 +120,7 @@ def test_a_full_disk_is_a_failed_run_that_says_how_much_is_needed(tmp_path, monk
     def full(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(run_output, "_reserve", full)
+    monkeypatch.setattr(run_layout, "_set_aside", full)
     with pytest.raises(RunError, match="the disk has no room for the outputs") as caught:
         laid_out(tmp_path, steps=10**6)
     assert caught.value.facts["needed"] == "0.064 GB"  # 8 rows of a million numbers of 8 bytes

@@ -15,8 +15,8 @@ from dmod.data.kinds import Category, Format
 from dmod.data.requirement import Found, Listed, Requirement, match
 from dmod.errors import DatasetError, JobError
 from dmod.job.lifecycle import State
-from dmod.ledger.database import Transaction
 from dmod.ledger.ledger import Ledger
+from dmod.ledger.transaction import Transaction
 
 CSV, NETCDF, ZARR = Format.FORCING_CSV, Format.FORCING_NETCDF, Format.FORCING_ZARR
 DAY = 86_400

@@ -177,6 +177,24 @@ def test_a_directory_that_may_not_be_written_is_told(open_folder):
     unprivileged(act)
 
 
+@pytest.mark.parametrize("fault", ["1 / 0", "UPDATE nothing SET name = 'y'"])
+def test_a_fault_in_a_transaction_leaves_nothing_of_it_and_the_next_one_works(url, fault):
+    def act(ledger: Ledger) -> None:
+        with ledger._db.write() as tx:
+            tx.run("UPDATE jobs SET name = 'y'")
+            assert tx.value("SELECT name FROM jobs") == "y"
+            tx.run(fault) if fault.startswith("UPDATE") else 1 / 0
+
+    with Ledger.open(url) as ledger:
+        ledger.add_job(JobRow("one", "x", "ada", "{}"))
+        for _ in range(20):
+            with pytest.raises((LedgerError, ZeroDivisionError)):
+                act(ledger)
+            assert ledger.job("one").name == "x"
+        ledger.put_detail("one", "plan", "x")
+        assert ledger.detail("one", "plan") == "x"
+
+
 def test_a_newer_ledger_is_refused_and_left_alone(url):
     with Ledger.open(url) as ledger:
         ledger.add_job(JobRow("one", "x", "ada", "{}"))

@@ -160,7 +160,7 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(url, later):
     database = Database(url, wait_s=5)
     with database.read() as tx:
         assert revision_of(tx.connection) == "0001"
-        assert "colour" not in dict(tx.row("SELECT * FROM jobs")._mapping)
+        assert "colour" not in tx.row("SELECT * FROM jobs")._asdict()
         assert tx.value("SELECT COUNT(*) FROM events") == 2
     database.close()
 
