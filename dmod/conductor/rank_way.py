@@ -200,6 +200,8 @@ class RankWay:
         assert self._inputs is not None
         made, whole = self._made(staging), staging / "run.nc"
         if self._facts.ours:
+            if not (made / "run.nc").is_file():
+                raise RunError("ranks ended well and yet left no outputs", hint="the log says what they said")
             (made / "run.nc").replace(whole)
         else:
             found = gather(made, self._inputs.domain, self._inputs.start_s, self._inputs.steps, whole)

@@ -19,7 +19,7 @@ from dmod.schedule.resources import Host
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["capacity", "connect", "engine_address", "is_refused", "reason_of"]
+__all__ = ["capacity", "connect", "engine_address", "is_refused", "knock", "reason_of"]
 
 #: What Docker 19.03 and Podman 3 speak: the first with everything a run asks for.
 _OLDEST_API = (1, 40)
@@ -59,7 +59,7 @@ def connect(address: str | None = None, *, timeout_s: float = _TIMEOUT_S) -> Doc
         ) from problem
     where = address or engine_address()
     try:
-        _knock(where, timeout_s)
+        knock(where, timeout_s=timeout_s)
         # An engine is near: proxies of the environment are for what is far away. With "auto" the first request
         # would go out before that can be said, so the version is settled here.
         first = docker.DockerClient(base_url=where, version=_said(_OLDEST_API), timeout=timeout_s, **_tls(address))
@@ -130,6 +130,21 @@ def reason_of(problem: BaseException) -> str:
     return str(told or list(_chain(problem))[-1]).strip().splitlines()[0]
 
 
+def knock(address: str | None = None, *, timeout_s: float = _TIMEOUT_S) -> None:
+    """Make sure that somebody listens at a socket of this machine; where there is nobody, the SDK leaves its own open.
+
+    Raises
+    ------
+    OSError
+        If nobody does.
+    """
+    where = address or engine_address()
+    if where.startswith("unix:"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(timeout_s)
+            knocking.connect("/" + where.removeprefix("unix:").lstrip("/"))
+
+
 def is_refused(problem: BaseException) -> bool:
     """Whether there is nobody at an engine's address."""
     return any(isinstance(cause, FileNotFoundError | ConnectionRefusedError) for cause in _chain(problem))
@@ -157,14 +172,6 @@ def _tls(address: str | None) -> dict[str, object]:
     folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
     pair = (str(folder / "cert.pem"), str(folder / "key.pem"))
     return {"tls": TLSConfig(client_cert=pair, verify=True, ca_cert=str(folder / "ca.pem"))}
-
-
-def _knock(where: str, timeout_s: float) -> None:
-    """Raise `OSError` unless somebody listens at a socket of this machine; the SDK would leave its own open."""
-    if where.startswith("unix:"):
-        with socket.socket(socket.AF_UNIX) as knocking:
-            knocking.settimeout(timeout_s)
-            knocking.connect("/" + where.removeprefix("unix:").lstrip("/"))
 
 
 def _refuse_old(spoken: str, where: str) -> None:

@@ -60,12 +60,12 @@ class DockerRun:
         self._alone_since: float | None = None
         self._nodes_at = self._files_at = time.monotonic()
         self._hosts = [
-            Watch(engines.watching(place.engine), plan.container(number), self._hearing(number), self._woken.set)
+            self._watch(place.engine, plan.container(number), self._hearing(number))
             for number, place in enumerate(plan.places)
         ]
         self._main = self._hosts[0]
         if plan.network is not None:
-            self._main = Watch(engines.watching(plan.places[0].engine), plan.launcher, self._hear, self._woken.set)
+            self._main = self._watch(plan.places[0].engine, plan.launcher, self._hear)
         self._judge = threading.Thread(target=self._watch_over, name=f"dmod-{plan.job}-judge", daemon=True)
         self._judge.start()
 
@@ -130,6 +130,10 @@ class DockerRun:
         """A line of mpirun."""
         self._stall.said(time.monotonic())
         self._log.hear(line)
+
+    def _watch(self, engine: str | None, name: str, hear: Callable[[str], None]) -> Watch:
+        """Follow a container."""
+        return Watch(self._engines.watching(engine), engine, name, hear, self._woken.set)
 
     def _hearing(self, number: int) -> Callable[[str], None]:
         """Who takes the lines of a host's container."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dmod.execution.docker_containers import troubles
-from dmod.execution.docker_engine import is_refused
+from dmod.execution.docker_engine import is_refused, knock
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -54,6 +54,8 @@ class Watch:
     ----------
     client : DockerClient
         Its engine.
+    address : str or None
+        Where that is; None for this machine's.
     name : str
         Its name.
     hear : callable
@@ -63,9 +65,15 @@ class Watch:
     """
 
     def __init__(
-        self, client: DockerClient, name: str, hear: Callable[[str], None], changed: Callable[[], None]
+        self,
+        client: DockerClient,
+        address: str | None,
+        name: str,
+        hear: Callable[[str], None],
+        changed: Callable[[], None],
     ) -> None:
-        self._client, self._name, self._hear, self._changed = client, name, hear, changed
+        self._client, self._address, self._name = client, address, name
+        self._hear, self._changed = hear, changed
         self._lock = threading.Lock()
         self._seen = Seen()
         self._answered = time.monotonic()
@@ -115,6 +123,7 @@ class Watch:
         heard = 0
         while not self._closing.is_set():
             with contextlib.suppress(*troubles(), ValueError, AttributeError):  # what a closed stream raises
+                knock(self._address)
                 self._stream = self._client.api.logs(self._name, stream=True, follow=True)
                 if self._closing.is_set():
                     self._stream.close()
@@ -151,6 +160,7 @@ class Watch:
         from docker.errors import NotFound
 
         try:
+            knock(self._address)
             state = self._client.api.inspect_container(self._name)["State"]
         except NotFound:
             self._saw(is_gone=True)
@@ -177,6 +187,7 @@ class Watch:
         version = tuple(int(part) for part in str(self._client.api.api_version).split("."))
         one_shot = {"one_shot": True} if version >= _ONE_SHOT_API else {}
         try:
+            knock(self._address)
             told = self._client.api.stats(self._name, stream=False, **one_shot)
             busy = float(told["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
             memory = told["memory_stats"]
