@@ -115,7 +115,7 @@ def _image_of(plan: RankPlan) -> dict[str, str]:
         "image_digest": image.digest,
         "image_versions": "; ".join(f"{key} {value}" for key, value in sorted(image.versions.items())),
         "ranks": str(plan.mpi.ranks),
-        "launch": str(plan.mpi),
+        "launch": plan.lines,
     }
 
 

@@ -168,7 +168,7 @@ class RankWay:
             mounts=inside if self._facts.name else (), environment=own,
             user=f"{os.getuid()}:{os.getgid()}", gpus=self.request.gpus, staging=self.folder / "ranks",
         )  # fmt: skip
-        return RankPlan(self._case, mpi, self.request.target)
+        return RankPlan(self._case, mpi, self.request.target, self.request.on)
 
     def allocate(self, staging: Path, given: Allocation | None) -> str:
         """See `Way`."""
@@ -222,6 +222,9 @@ class RankWay:
         """See `Way`."""
         if self.run is not None:
             self.run.close()
+        made = self._made(self._staging) / "run.nc.partial"
+        if self._case is not None and self._facts.ours and made.is_file():
+            made.replace(self._staging / made.name)  # where partial outputs are looked for
         if self.plan is not None:
             self._executor.clear(self.plan.mpi)
 

@@ -26,6 +26,17 @@ class RankPlan:
     mpi: MpiPlan
     #: Where outputs go.
     target: Path
+    #: What starts the ranks.
+    on: str = "docker"
+
+    @property
+    def lines(self) -> str:
+        """The lines that start the ranks, as one could type them."""
+        if self.on == "apptainer":
+            from dmod.execution.apptainer import shown
+
+            return shown(self.mpi)
+        return str(self.mpi)
 
     def __str__(self) -> str:
         case, counts = self.case, self.mpi.catchments
@@ -45,6 +56,6 @@ class RankPlan:
                 f"ranks    {len(counts):,} of {min(counts):,} to {max(counts):,} catchments on "
                 + ", ".join(f"{place.host} ({place.ranks})" for place in self.mpi.places),
                 f"outputs  {self.target}",
-                str(self.mpi),
+                self.lines,
             ]
         )

@@ -89,9 +89,10 @@ def test_a_cancelled_job_leaves_no_container(session, engine, basin, worker_imag
 
 def test_a_job_goes_on_when_whoever_conducted_it_is_killed(session, engine, basin, worker_image, made, tmp_path):
     slow = made("dmod-slow", {"dmod/bin/ngen-parallel": SLOWLY.format(seconds=6)}, on=worker_image)
+    asked = {"on": "docker", "ranks": 2, "image": slow, "output": str(tmp_path / "out")}
     code = f"""
 import dmod
-job = dmod.Session().run({str(basin.directory)!r}, on="docker", ranks=2, image={slow!r}, output={str(tmp_path / "out")!r})
+job = dmod.Session().run({str(basin.directory)!r}, **{asked!r})
 print(job.id, flush=True)
 job.wait()
 """
