@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -10,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from dmod import plugins
+from dmod.errors import DmodError
 
 __all__ = ["Installation", "examine_installation"]
 
@@ -17,7 +19,9 @@ _PACKAGES = (
     "dmod", "numpy", "pandas", "xarray", "numba", "h5py", "h5netcdf", "zarr", "dask", "distributed", "geopandas",
     "pydantic", "pint", "bmipy", "matplotlib", "ipywidgets", "anywidget", "jupyterlab",
 )  # fmt: skip
-_PROGRAMS = ("docker", "mpirun", "ngen", "ngen-serial", "ngen-parallel")
+_PROGRAMS = ("docker", "mpirun", "ngen", "ngen-serial", "ngen-parallel", "apptainer")
+#: How long a container engine may take to answer [s].
+_ENGINE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,22 @@ def examine_installation() -> Installation:
         {name: _version(name) for name in _PACKAGES},
         modules,
         {b.name: f"{b.target}: {b.reason}" for b in group.broken},
-        {name: shutil.which(name) or "not found" for name in _PROGRAMS},
+        {**{name: shutil.which(name) or "not found" for name in _PROGRAMS}, "container engine": _engine()},
         machine,
     )
+
+
+def _engine() -> str:
+    """The container engine that answers, or why none does."""
+    from dmod.execution.docker_engine import connect, engine_address
+
+    try:
+        with contextlib.closing(connect(timeout_s=_ENGINE_S)) as client:
+            return f"{client.version()['Version']} at {engine_address()}"
+    except DmodError as problem:
+        return f"none: {problem.headline}"
+    except Exception as problem:  # an engine may answer anything: what is wrong with it must not hide the rest
+        return f"not usable: {type(problem).__name__}"
 
 
 def _version(package: str) -> str:

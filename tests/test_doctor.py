@@ -25,3 +25,8 @@ def test_it_can_be_read_by_people_and_programs():
     found = examine_installation()
     assert "register_bmi_pet" in str(found)
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+
+
+def test_it_says_whether_a_container_engine_answers(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    assert examine_installation().programs["container engine"].startswith("none: ")

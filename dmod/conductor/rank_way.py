@@ -190,6 +190,7 @@ class RankWay:
             return "found again what was started before"
         made = self._made(staging)
         shutil.rmtree(made)  # what an attempt that failed has left would be in the way of some engines
+        (staging / "run.nc.partial").unlink(missing_ok=True)
         for folder in (".", *self._inputs.folders):
             (made / folder).mkdir(parents=True, exist_ok=True)
         self.run = self._executor.launch(self.plan.mpi)
