@@ -178,7 +178,7 @@ class Session:
     Examples
     --------
     >>> connect()
-    Session(this machine, 0 jobs)
+    Session(this machine, ... jobs)
     """
 
     def __init__(self, settings: Settings | None = None) -> None:

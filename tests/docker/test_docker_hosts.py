@@ -115,7 +115,7 @@ def test_a_container_of_one_host_that_is_removed_fails_the_run(plan, follow, eng
     engine.containers.get(asked.container(1)).remove(force=True)
     began = time.monotonic()
     ended = follow(run)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert ended.failure is not None
     until(lambda: engine.containers.get(asked.container(0)).status == "exited")
     run.close()
@@ -130,7 +130,7 @@ def test_several_containers_are_stopped_and_found_again(plan, remains, engine):
     assert {engine.containers.get(name).id for name in remains(asked) if name != asked.network} == names
     began = time.monotonic()
     run.close()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert remains(asked) == []
 
 
@@ -160,11 +160,11 @@ def test_two_engines_are_one_run_and_the_loss_of_one_is_its_end(plan, follow, no
     os.kill(int((nodes.folder / "n2/docker.pid").read_text()), signal.SIGKILL)
     began = time.monotonic()
     ended = follow(run)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert "node 2" in str(ended.failure)
     began = time.monotonic()
     run.close()
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 40
     assert nodes.left(1, asked.job) in ([], [asked.network])
     # The swarm keeps a network for a node that may come back, and gives it free with the node.
     with contextlib.closing(connect(places[0].engine)) as manager:

@@ -83,7 +83,7 @@ def test_a_cancelled_job_leaves_no_container(session, engine, basin, worker_imag
     job.cancel()
     with pytest.raises(DmodError, match="cancelled"):
         job.wait(60)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
     assert containers(engine, job) == []
 
 

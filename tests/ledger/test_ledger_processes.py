@@ -218,7 +218,7 @@ with ledger._db.write() as tx:
         began = time.monotonic()
         with pytest.raises(LedgerError, match="the ledger is locked by") as locked:
             ledger.put_detail("one", "plan", "x")
-        assert 0.2 < time.monotonic() - began < 5
+        assert 0.2 < time.monotonic() - began < 30
         if url.startswith("sqlite") and Path("/proc/locks").exists():
             assert f"process {child.process.pid} (" in str(locked.value)
         assert ledger.job("one").state is State.REQUESTED, "reading never waits for a writer"

@@ -98,7 +98,7 @@ def test_a_run_that_is_stopped_leaves_no_process_whether_it_listens_or_not(plan_
     assert len(session.members(first.session)) >= 4
     began = time.monotonic()
     run.stop()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert session.members(first.session) == []
     assert host_run.attach(plan) is None
 
