@@ -53,6 +53,8 @@ class WorkerProcess(ProcessInterface):
         self._limit = {} if memory_bytes is None else {MEMORY_LIMIT: str(memory_bytes)}
         self._process: asyncio.subprocess.Process | None = None
         self._guard: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._is_closing = False
         super().__init__(scheduler=scheduler, name=name)
 
     async def start(self) -> None:
@@ -87,17 +89,25 @@ class WorkerProcess(ProcessInterface):
             if self._process is None:
                 return
             await self._process.wait()
-            self._process = await self._spawn()
+            async with self._starting:
+                if self._is_closing:
+                    return
+                self._process = await self._spawn()
 
     async def close(self) -> None:
-        """End the process."""
-        if self._guard is not None:
-            self._guard.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._guard
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        """End the process.
+
+        The scheduler sends workers away before it closes, so one may be being replaced just
+        now: that is waited for, since a process nobody holds could not be ended.
+        """
+        self._is_closing = True
+        async with self._starting:
+            if self._process is not None and self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+        if self._process is not None:
             await self._process.wait()
+        if self._guard is not None:
+            await asyncio.gather(self._guard, return_exceptions=True)
         self._process = None
         await super().close()

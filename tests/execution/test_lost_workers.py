@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from dmod.errors import RunError
+from dmod.execution.worker_process import WorkerProcess
 
 
 @pytest.mark.parametrize("workers", [pytest.param(2, id="one of two"), pytest.param(1, id="the only one")])
@@ -23,6 +25,27 @@ def test_a_killed_worker_of_our_own_costs_time_and_nothing_else(
     assert job.state == "complete"
     assert values(job) == undisturbed
     assert our_workers() == []
+
+
+def test_a_worker_that_is_closed_while_it_is_being_replaced_is_gone():
+    started = []
+
+    class Slow(WorkerProcess):
+        async def _spawn(self):
+            process = await super()._spawn()
+            started.append(psutil.Process(process.pid))
+            await asyncio.sleep(0.2)
+            return process
+
+    async def replace_and_close() -> None:
+        worker = await Slow("tcp://127.0.0.1:9")
+        started[0].kill()
+        while len(started) < 2:
+            await asyncio.sleep(0.01)
+        await worker.close()
+
+    asyncio.run(replace_and_close())
+    assert [process for process in started if process.is_running()] == []
 
 
 def test_a_killed_worker_of_somebody_else_costs_time_and_nothing_else(
