@@ -20,6 +20,7 @@ from dmod.job.request import Composition, JobRequest, OutputFormat, instant
 from dmod.schedule.resources import Host, read_memory
 from dmod.service import LocalService
 from dmod.settings import Settings, read_settings
+from dmod.store.remote import is_remote
 
 if TYPE_CHECKING:
     from dmod.catalog.catalog import Catalog
@@ -76,12 +77,15 @@ def request_of(
     """A request, from what people write; the parameters are those of `Session.run`."""
     if units not in ("strict", "ngen"):
         raise InputError(f"there is no units policy {units!r}", has="strict, ngen")
+    away, taken = is_remote(directory), output is not None and is_remote(output)
     return JobRequest(
-        directory=Path(directory).expanduser(),
+        directory=None if away else Path(directory).expanduser(),
+        origin=os.fspath(directory) if away else None,
         hydrofabric=_path(hydrofabric),
         realization=_path(realization),
         forcing=_path(forcing),
-        output=_path(output),
+        output=None if taken else _path(output),
+        delivery=os.fspath(output) if output is not None and taken else None,
         output_format=output_format,
         overwrite=overwrite,
         catchments=None if catchments is None else _words(catchments),
@@ -147,6 +151,8 @@ def request_from(path: AnyPath, **options: Any) -> JobRequest:
         If the file holds no request, or an option makes no sense.
     """
     place = Path(path).expanduser()
+    if is_remote(path):
+        return request_of(path, **options)
     if not place.is_file():
         return request_of(place, **options)
     from dmod.conductor.provenance import request_in
@@ -266,7 +272,8 @@ class Session:
         Parameters
         ----------
         directory : path, Domain or name of a dataset
-            The directory that holds ``config/`` and ``forcings/``; or where to run *formulation*.
+            The directory that holds ``config/`` and ``forcings/``, or its address ``s3://bucket/run``, from
+            which it is brought here first; or where to run *formulation*.
         formulation : Formulation or str, optional
             What to compute on a domain, such as ``cfe``; *start* and *end* must be given then. What else
             it needs is found among the datasets, or derived, and the job's events say so.
@@ -274,7 +281,8 @@ class Session:
             Parts named by hand. For a run on a domain *forcing* may be the name of a dataset; whatever
             dataset covers it with least excess otherwise.
         output : path, optional
-            Where outputs go; ``outputs/dmod`` in the directory otherwise.
+            Where outputs go; ``outputs/dmod`` in the directory otherwise. With an address,
+            ``s3://bucket/outputs``, they are taken there when they are whole.
         output_format : {"netcdf", "zarr", "ngen"}
             One NetCDF-4 file, one Zarr store, or ngen's own CSV files.
         overwrite : bool

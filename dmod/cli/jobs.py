@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +22,7 @@ from dmod.cli.options import (
     Ranks,
     Start,
     Workers,
+    place,
 )
 from dmod.errors import InputError, RunError
 
@@ -56,7 +56,15 @@ def serve(
 
 @app.command()
 def submit(
-    request: Annotated[Path, typer.Argument(help="Run directory, job request or provenance.json.", show_default=False)],
+    request: Annotated[
+        Any,
+        typer.Argument(
+            help="Run directory or its address, job request or provenance.json.",
+            show_default=False,
+            parser=place,
+            metavar="REQUEST",
+        ),
+    ],
     output: Output = None,
     output_format: OutputFormat = "netcdf",
     catchments: Catchments = None,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmod.conductor.convert import convert
 from dmod.conductor.dask_way import Clusters, DaskWay
+from dmod.conductor.elsewhere import bring_here, check_there, take_there
 from dmod.conductor.log import say
 from dmod.conductor.provenance import PROVENANCE, provenance_of, published_job
 from dmod.conductor.question import question_of
@@ -163,8 +164,9 @@ class Conduct:
                 return
             if published_job(self.request.target) == self.journal.job:
                 Staging(self.request.target, self.journal.job).settle()
+                take_there(self.request, self._wanted)
                 self.published(self.request.target)
-                self.journal.append(State.COMPLETE, f"outputs in {self.request.target}", verb="publish")
+                self.journal.append(State.COMPLETE, f"outputs in {self._place}", verb="publish")
                 return
             if self.journal.goal is Goal.CANCELLED:
                 raise Cancelled("the run was cancelled")
@@ -284,10 +286,13 @@ class Conduct:
 
     def _resolve(self) -> str:
         check_target(self.request.target, overwrite=self.request.overwrite, ours=_OURS)
+        check_there(self.request)
         self._facts["output"] = str(self.request.target)
         if self.composer is not None:
             self._matches = self.composer.resolve()
             return "; ".join(map(str, self._matches))
+        if self.request.origin is not None:
+            return f"a run of {self.request.origin}"
         self._question = question_of(self.request, every_value=False)
         return f"a run of {self._question.directory.root}"
 
@@ -297,6 +302,10 @@ class Conduct:
             made = self.composer.prepare(self._matches, self.folder)
             self._facts["made_of"] = [dataset.name for dataset in self.composer.used]
             self._question = question_of(replace(self.request, directory=made, composition=None), every_value=False)
+        if self.request.origin is not None:
+            assert self.folder is not None
+            made = bring_here(self.request, self.folder, self._wanted)
+            self._question = question_of(replace(self.request, directory=made, origin=None), every_value=False)
         assert self._question is not None
         return self._way.check(self._question)
 
@@ -358,8 +367,20 @@ class Conduct:
         (self._staging.path / PROVENANCE).write_text(json.dumps(self._provenance(), indent=1) + "\n")
         self.still_ours()
         self._staging.publish()
+        take_there(self.request, self._wanted)
         self.published(self.request.target)
-        return f"outputs in {self.request.target}"
+        return f"outputs in {self._place}"
+
+    @property
+    def _place(self) -> str:
+        """Where outputs are, for people."""
+        return self.request.delivery or str(self.request.target)
+
+    def _wanted(self) -> None:
+        """Raise when the job is let go of or cancelled; what copies files asks again and again."""
+        self._stay()
+        if self.journal.goal is Goal.CANCELLED:
+            raise Cancelled("the run was cancelled")
 
     def _provenance(self) -> dict[str, str]:
         """What the run was made from and by; made once, since files may change later."""

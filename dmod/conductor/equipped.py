@@ -27,7 +27,8 @@ def conduct_of(request: JobRequest, journal: JobJournal, catalog: Catalog, folde
     Parameters
     ----------
     request : JobRequest
-        What its owner wants; outputs of a composed run go beside what it works on where no place is named.
+        What its owner wants; outputs of a run without a directory here, or that are taken elsewhere, go
+        beside what it works on where no place is named.
     journal : JobJournal
         Where its events go.
     catalog : Catalog
@@ -43,9 +44,9 @@ def conduct_of(request: JobRequest, journal: JobJournal, catalog: Catalog, folde
         At the beginning of the line.
     """
     composer = None
+    if request.output is None and (request.directory is None or request.delivery is not None):
+        request = replace(request, output=folder / "outputs")
     if request.composition is not None:
-        if request.output is None:
-            request = replace(request, output=folder / "outputs")
         composer = Composer(catalog, request, journal.job, say=say)
 
     def published(target: Path) -> None:

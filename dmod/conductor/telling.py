@@ -29,7 +29,10 @@ def tell(ledger: Ledger, held: Held) -> None:
     """
     conduct = held.conduct
     known: dict[str, tuple[object, Callable[[], str]]] = {
-        "target": (conduct.composer, lambda: str(conduct.request.target)),
+        "target": (
+            conduct.composer or conduct.request.origin or conduct.request.delivery,
+            lambda: str(conduct.request.target),
+        ),
         "tasks": (conduct.reports or None, lambda: json.dumps([asdict(one) for one in conduct.reports])),
         "plan": (conduct.plan, lambda: str(conduct.plan)),
         "report": (report := conduct.report, lambda: report.to_json() if report is not None else ""),

@@ -7,6 +7,7 @@ The container is a process like any other, so it is started, watched and found a
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -80,7 +81,10 @@ def image_facts(image: str, program: str | None = None) -> ImageFacts:
     if "://" not in source and not Path(source).exists():
         raise EngineError("there is no such image", file=source, hint="correct the path, or pull it first")
     inside = (program, "exec", "--cleanenv", source)
-    listing = said((*inside, "sh", "-c", f"for p in {_PARALLEL} {_SERIAL}; do [ -x $p ] && echo dmod-has $p; done; :"))
+    look = (
+        f"for p in {_PARALLEL} {_SERIAL}; do [ -x $p ] && echo dmod-has $p; done; echo dmod-stdbuf $(command -v stdbuf)"
+    )
+    listing = said((*inside, "sh", "-c", look))
     has = [line.split()[1] for line in listing.splitlines() if line.startswith("dmod-has ")]
     if not has:
         raise EngineError(
@@ -90,12 +94,14 @@ def image_facts(image: str, program: str | None = None) -> ImageFacts:
         )  # fmt: skip
     info = said((*inside, has[0], "--info")).strip()
     versions = versions_of(info)
+    stdbuf = re.search(r"^dmod-stdbuf (\S+)$", listing, re.MULTILINE)
     return ImageFacts(
         name=source,
         architecture=_MACHINES.get(platform.machine(), platform.machine()),
         parallel=_PARALLEL if _PARALLEL in has else None,
         serial=_SERIAL if _SERIAL in has else None,
         mpi=flavour_of(said((*inside, "mpirun", "--version"))),
+        stdbuf=stdbuf[1] if stdbuf is not None and "dmod" not in versions else None,
         ours="dmod" in versions,
         info=info,
         versions=versions,

@@ -37,6 +37,7 @@ for p in /usr/lib64/mpich/bin /usr/lib64/openmpi/bin /usr/local/bin /opt/mpich/b
 done
 echo "@mpirun $m"
 [ -z "$m" ] || $m --version 2>&1 </dev/null
+echo "@stdbuf $(command -v stdbuf)"
 echo "@info"
 p={_SERIAL}; [ -x $p ] || p={_PARALLEL}
 if [ -x $p ]; then $p --info 2>&1 </dev/null; echo "@code $?"; fi
@@ -144,6 +145,7 @@ def _looked_at(client: DockerClient, image: Image, name: str) -> ImageFacts:
             f"the image {name} has {_PARALLEL}, but no mpirun", hint="install MPI in it, or add ngen-serial"
         )
     labels = image.labels or {}
+    stdbuf = re.search(r"^@stdbuf (\S+)$", before, re.MULTILINE)
     return ImageFacts(
         name=name,
         digest=str(image.id),
@@ -153,6 +155,7 @@ def _looked_at(client: DockerClient, image: Image, name: str) -> ImageFacts:
         serial=_SERIAL if _SERIAL in programs else None,
         mpirun=found[1] if found is not None else "mpirun",
         mpi=_flavour(before),
+        stdbuf=stdbuf[1] if stdbuf is not None and ENGINE not in labels else None,
         ours=ENGINE in labels,
         info=info.strip()[:_INFO],
         versions=_versions(labels, info),

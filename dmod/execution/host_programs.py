@@ -69,6 +69,7 @@ def find_programs(*folders: str | Path) -> ImageFacts:
         serial=serial,
         mpirun=start or "mpirun",
         mpi=flavour_of(said((start, "--version"))) if start is not None else "unknown",
+        stdbuf=None if "dmod" in versions else shutil.which("stdbuf"),
         ours="dmod" in versions,
         info=info.strip(),
         versions=versions,

@@ -80,6 +80,8 @@ class ImageFacts:
     #: How ranks are started: the program, and whose it is.
     mpirun: str = "mpirun"
     mpi: Literal["mpich", "openmpi", "unknown"] = "unknown"
+    #: ``stdbuf``, by its path, where lines of a program in C would else wait in a block of 4 KiB; None for none.
+    stdbuf: str | None = None
     #: Whether the engine inside is ours: it writes our outputs where ``DMOD_OUTPUT`` says.
     ours: bool = False
     #: What ``ngen --info`` printed, and versions that labels tell.
@@ -160,8 +162,9 @@ class MpiPlan:
 
     def mpirun(self) -> tuple[str, ...]:
         """The line that starts all ranks."""
+        each = (*((self.image.stdbuf, "-oL") if self.image.stdbuf else ()), *self.program)
         if self.ranks == 1 and self.image.parallel is None:
-            return self.program
+            return each
         hosts = ",".join(f"{self.container(number)}:{place.ranks}" for number, place in enumerate(self.places))
         several = len(self.places) > 1
         if self.image.mpi == "mpich":
@@ -170,7 +173,7 @@ class MpiPlan:
             more = ("--tag-output", "--bind-to", "none", *(("--host", hosts) if several else ("--oversubscribe",)))
         else:
             more = ()
-        return (self.image.mpirun, *more, "-n", str(self.ranks), *self.program)
+        return (self.image.mpirun, *more, "-n", str(self.ranks), *each)
 
     def told_inside(self) -> dict[str, str]:
         """The environment of the ranks: what the job needs, and what MPI needs in containers."""

@@ -42,14 +42,18 @@ class Composition:
 class JobRequest:
     """A run, as its owner asks for it."""
 
-    #: An ngen or NGIAB run directory; None for one that is composed.
+    #: An ngen or NGIAB run directory; None for one that is composed, or lies elsewhere.
     directory: Path | None = None
+    #: Address of a run directory that is brought here first, ``s3://bucket/run``.
+    origin: str | None = None
     #: Parts named by hand, in place of what the directory holds.
     hydrofabric: Path | None = None
     realization: Path | None = None
     forcing: Path | None = None
     #: Where outputs go; ``outputs/dmod`` in the run directory if None.
     output: Path | None = None
+    #: Address that outputs are taken to when they are whole, ``s3://bucket/outputs``.
+    delivery: str | None = None
     #: How outputs are kept.
     output_format: OutputFormat = "netcdf"
     #: Whether earlier outputs there may be replaced.
@@ -87,10 +91,10 @@ class JobRequest:
     composition: Composition | None = None
 
     def __post_init__(self) -> None:
-        if (self.directory is None) == (self.composition is None):
+        if sum(one is not None for one in (self.directory, self.origin, self.composition)) != 1:
             raise InputError(
-                "a run is of a directory, or is composed",
-                has="both" if self.directory is not None else "neither",
+                "a run is of a directory, here or elsewhere, or is composed",
+                has=[one for one in ("directory", "origin", "composition") if getattr(self, one)] or "none of these",
                 hint="name a run directory, or a domain with a formulation",
             )
         if self.workers is not None and self.workers < 1:
@@ -132,7 +136,7 @@ class JobRequest:
         if self.output is not None:
             return self.output
         if self.directory is None:
-            raise InputError("a composed run has no directory yet", hint="name an output, or wait until it is prepared")
+            raise InputError("this run has no directory yet", hint="name an output, or wait until it is prepared")
         return self.directory / "outputs" / "dmod"
 
     @property
@@ -140,6 +144,8 @@ class JobRequest:
         """What people call it: the name of its directory, or of its hydrofabric."""
         if self.directory is not None:
             return self.directory.resolve().name or "run"
+        if self.origin is not None:
+            return self.origin.rstrip("/").rpartition("/")[2] or "run"
         assert self.composition is not None
         return Path(self.composition.hydrofabric).stem
 

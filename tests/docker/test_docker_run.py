@@ -131,6 +131,19 @@ def test_a_container_that_is_removed_from_outside_fails_the_run(plan, follow, en
     run.close()
 
 
+def test_lines_of_a_program_in_c_are_told_when_it_says_them(plan, stub, follow):
+    waits = ("sh", "-c", "(echo Running Models; exec sleep 600) | tr a a")
+    asked = plan(100, program=waits, image=replace(stub, stdbuf="/usr/bin/stdbuf"))
+    run, until, told = launch(asked), time.monotonic() + 30, []
+    while len(told) < 2 and time.monotonic() < until:
+        run.wait(0.5)
+        run.observe()
+        told += run.news()
+    run.stop()
+    run.close()
+    assert sorted(told) == ["[rank 0] Running Models", "[rank 1] Running Models"]
+
+
 def test_a_run_that_is_stopped_is_gone_within_ten_seconds(plan, remains):
     asked = plan(100_000, 600)
     run = launch(asked)

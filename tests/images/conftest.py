@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import h5py
 import pytest
+from bucket_server import bucket, s3_server
 
 from dmod.domain.domain import Domain
 from dmod.errors import DmodError
@@ -22,6 +23,8 @@ from dmod.session import Session
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+__all__ = ["bucket", "s3_server"]
 
 Values = dict[str, bytes]
 

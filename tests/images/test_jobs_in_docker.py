@@ -15,6 +15,7 @@ from dmod.execution.mpi_plan import LABEL
 from dmod.job.lifecycle import State
 from dmod.session import Session
 from dmod.settings import read_settings
+from dmod.store.carry import deliver
 
 pytestmark = pytest.mark.docker
 
@@ -62,6 +63,22 @@ def test_numbers_do_not_depend_on_where_and_on_how_many_ranks(
     assert containers(engine, job) == []
     assert sorted(path.name for path in out.iterdir()) == ["provenance.json", "run.nc"]
     assert any("Finished 120 timesteps" in line for line in job.logs())
+
+
+def test_inputs_and_outputs_in_a_bucket_are_staged_and_keys_stay_outside(
+    session, engine, basin, by_dask, values, worker_image, bucket, s3_server, tmp_path
+):
+    deliver(basin.directory, f"s3://{bucket}/run", last="config/realization.json")
+    asked = {"on": "docker", "ranks": 2, "image": worker_image, "output": f"s3://{bucket}/out"}
+    assert s3_server.secret not in str(session.plan(f"s3://{bucket}/run", **asked))
+    job = session.run(f"s3://{bucket}/run", **asked)
+    assert until(lambda: containers(engine, job) or job.state.is_final)
+    told = [one.attrs["Config"]["Env"] for one in containers(engine, job)]
+    assert not [line for lines in told for line in lines if line.startswith(("AWS_", "DMOD_S3"))]
+    job.wait(120)
+    s3_server.system().get_file(f"{bucket}/out/run.nc", str(tmp_path / "run.nc"))
+    assert values(tmp_path / "run.nc") == by_dask
+    assert s3_server.system().exists(f"{bucket}/out/provenance.json")
 
 
 def test_the_plan_says_the_very_lines_and_starts_nothing(session, engine, basin, worker_image, tmp_path):
