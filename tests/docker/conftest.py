@@ -43,13 +43,24 @@ def engine():
 
 
 @pytest.fixture(scope="session")
-def stub(engine) -> ImageFacts:
-    """The image with the stub of a model, built where it is not yet."""
+def stub_of(engine) -> Callable[[str], ImageFacts]:
+    """The image with the stub of a model and somebody's MPI, built where it is not yet."""
     base = (STUB / "Dockerfile").read_text().split()[1]
     if not engine.images.list(base):
         without(f"the engine has no image {base}")
-    image, _ = engine.images.build(path=str(STUB), tag="dmod-stub:tests", rm=True, forcerm=True)
-    return ImageFacts("dmod-stub:tests", image.id, "amd64", parallel="/dmod/bin/model.py", mpi="mpich")
+
+    def built(mpi: str) -> ImageFacts:
+        name = f"dmod-stub-{mpi}:tests"
+        image, _ = engine.images.build(path=str(STUB), tag=name, rm=True, forcerm=True, buildargs={"MPI": mpi})
+        return ImageFacts(name, image.id, "amd64", parallel="/dmod/bin/model.py", mpi=mpi)
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def stub(stub_of) -> ImageFacts:
+    """That with MPICH."""
+    return stub_of("mpich")
 
 
 @dataclass

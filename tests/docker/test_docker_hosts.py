@@ -6,14 +6,12 @@ import contextlib
 import gc
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-import psutil
 import pytest
+from two_nodes import Nodes, brought_up
 
 from dmod.errors import EngineError
 from dmod.execution.docker_engine import connect
@@ -23,61 +21,17 @@ from dmod.execution.mpi_plan import Place
 pytestmark = pytest.mark.docker
 
 
-@dataclass
-class Nodes:
-    """Two engines of one machine that do not know of it."""
-
-    #: Where their sockets and data are.
-    folder: Path
-
-    def place(self, number: int) -> Place:
-        """One rank on one of them."""
-        return Place(f"node {number}", 1, 0.5, 2**28, f"unix://{self.folder}/n{number}/docker.sock")
-
-    def left(self, number: int, label: str) -> list[str]:
-        """Containers and networks of a job on one of them."""
-        client = connect(self.place(number).engine)
-        with contextlib.closing(client):
-            containers = client.containers.list(all=True, filters={"label": f"dmod.job={label}"})
-            return [one.name for one in (*containers, *client.networks.list(filters={"label": f"dmod.job={label}"}))]
-
-
 @pytest.fixture
-def nodes(stub, tmp_path_factory) -> Iterator[Nodes]:
-    """Two nodes of one swarm that have the image, brought up by the script that the environment names."""
-    script = os.environ.get("DMOD_TEST_TWO_NODES")
-    if not script:
-        if os.environ.get("DMOD_TEST_REQUIRE"):
-            pytest.fail("DMOD_TEST_TWO_NODES names no script that brings up two engines")
-        pytest.skip("DMOD_TEST_TWO_NODES is not set")
-    # Short, since a socket's path may be no longer than 107 characters.
-    folder = Path(f"/var/tmp/dmod-{os.getpid()}")
-    told = {**os.environ, "RUN": str(folder), "PFX": f"dm{os.getpid() % 10_000}", "NET": "10.219.3"}
-
-    def nodes_script(word: str) -> None:
-        with (tmp_path_factory.mktemp("nodes") / "log").open("w+") as log:
-            done = subprocess.run([script, word, "2"], env=told, stdout=log, stderr=log, check=False, timeout=120)
-            log.seek(0)
-            assert done.returncode == 0, log.read()
-
-    try:
-        nodes_script("up")
-        for number in (1, 2):
-            engine = f"unix://{folder}/n{number}/docker.sock"
-            subprocess.run(
-                f"docker save {stub.name} | docker -H {engine} load -q", shell=True, check=True, capture_output=True
-            )
-        yield Nodes(folder)
-    finally:
-        nodes_script("down")
-        for process in psutil.process_iter(["cmdline"]):  # what a killed engine left running
-            if any(str(folder) in word for word in process.info["cmdline"] or ()):
-                process.kill()
+def nodes(stub) -> Iterator[Nodes]:
+    """Two engines with the image of the stub."""
+    with brought_up(stub.name) as both:
+        yield both
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_ranks_in_several_containers_are_one_run(plan, follow, remains, count):
-    asked = plan(400, 1, "mpi", places=tuple(Place(f"h{n}", 1, 0.5, 2**28) for n in range(count)))
+@pytest.mark.parametrize(("count", "mpi"), [(2, "mpich"), (3, "mpich"), (2, "openmpi")])
+def test_ranks_in_several_containers_are_one_run(plan, follow, remains, stub_of, count, mpi):
+    places = tuple(Place(f"h{n}", 1, 0.5, 2**28) for n in range(count))
+    asked = plan(400, 1, "mpi", places=places, image=stub_of(mpi))
     run = launch(asked)
     ended = follow(run)
     assert ended.failure is None
@@ -152,6 +106,18 @@ def test_two_engines_are_one_run_and_the_loss_of_one_is_its_end(plan, follow, no
     assert [f"the sum is {1}" in ended.rank(rank) for rank in (0, 1)] == [True, True]
     run.close()
     until(lambda: [nodes.left(number, asked.job) for number in (1, 2)] == [[], []], 20)
+
+    asked = plan(100_000, 600, places=places)
+    run = launch(asked)
+    lines = []
+    until(lambda: lines.extend(run.news()) or len(lines) > 3)
+    nodes.network(2, "down")
+    began = time.monotonic()
+    ended = follow(run, 90)
+    assert time.monotonic() - began < 60
+    assert "node 2" in str(ended.failure)
+    nodes.network(2, "up")
+    until(lambda: run.close() or [nodes.left(number, asked.job) for number in (1, 2)] == [[], []], 60)
 
     asked = plan(100_000, 600, places=places)
     run = launch(asked)

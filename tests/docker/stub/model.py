@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-RANK = int(os.environ.get("PMI_RANK", "0"))
+RANK = int(os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0")))
+SIZE = int(os.environ.get("PMI_SIZE", os.environ.get("OMPI_COMM_WORLD_SIZE", "1")))
 
 
 def say(line: str) -> None:
@@ -18,7 +19,7 @@ def say(line: str) -> None:
 
 def fail(how: str) -> None:
     """Fail, on the last rank."""
-    if int(os.environ.get("PMI_SIZE", "1")) > RANK + 1:
+    if SIZE > RANK + 1:
         time.sleep(600)
     if how == "exit":
         say("ERROR: the realization cannot be read")
