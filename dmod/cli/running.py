@@ -232,5 +232,7 @@ def _tell_run(job: Job) -> None:
     seen = job.progress
     typer.echo(f"{seen.total:,} catchment-steps in {seen.elapsed_s:.1f} s ({seen.rate:,.0f} per second)")
     target = job.target
+    if job.request.delivery is not None:
+        typer.echo(f"taken to {job.request.delivery}")
     typer.echo(f"outputs  {target}")
     typer.echo(f"next     python -c \"import dmod; print(dmod.open_outputs('{target}'))\"")

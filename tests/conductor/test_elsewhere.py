@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import pytest
@@ -87,3 +91,15 @@ def test_a_plan_of_a_run_elsewhere_leaves_nothing_here(session, there, bucket, s
     assert "12 catchments" in str(plan)
     assert not s3_server.system().exists(f"{bucket}/out")
     assert list(session.settings.home.glob("jobs/plan-*")) == []
+
+
+def test_the_command_line_takes_addresses(there, bucket, s3_server, tmp_path):
+    told = {**os.environ, "DMOD_HOME": str(tmp_path / "home")}
+    command = [str(Path(sys.executable).with_name("dmod")), "run", there, "--output", f"s3://{bucket}/out", "--json"]
+    done = subprocess.run(command, env=told, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "complete"
+    assert s3_server.system().exists(f"{bucket}/out/provenance.json")
+    again = subprocess.run(command, env=told, capture_output=True, text=True, timeout=120, check=False)
+    assert again.returncode == 2
+    assert "something at that address already" in again.stderr + again.stdout
