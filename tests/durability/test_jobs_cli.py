@@ -258,7 +258,7 @@ def test_errors_are_json_where_json_is_asked_for():
     ("content", "said"),
     [
         ("{", "the request cannot be read"),
-        ("{}", "a run is of a directory, or is composed"),
+        ("{}", "a run is of a directory, here or elsewhere, or is composed"),
         ('{"directory": "/x", "color": "red"}', "this is no job request"),
         ('{"directory": "/x", "priority": 101}', "there is no priority 101"),
     ],
