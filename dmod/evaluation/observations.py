@@ -1,216 +1,196 @@
-"""Observed discharge, out of a table or a NetCDF file, in m3 s-1 and UTC.
+"""Observed discharge, from wherever it is kept, in m3 s-1 and UTC.
 
-`read_observations` reads; the rules below are applied to both kinds of file, and each
-that changed something is told in the ``notes`` attribute of what comes back:
+`read_observations` finds the `Reader` whose own a source is, by what is in it, and applies
+the same rules to all of them; each that changed something is told in the ``notes`` of what
+comes back:
 
-* Units are read from the file or given by the caller. They are never guessed.
+* Units are read from the source or given by the caller. They are never guessed.
 * Times become UTC. A time without a zone is taken as UTC, and the notes say so.
 * Values of -9999 and -999999, infinities, blanks and the codes of USGS (``Ice``, ``Eqp``,
   ...) are missing values. Any other text among the values is an error.
 * Rows are put in order of time. A value given twice for one instant counts once; two
-  different values for one instant are an error.
+  different values for one instant are an error, unless it is said which counts.
+* Of a site with several sensors or methods one is taken, by a rule that has a name.
+* Qualifiers are kept beside the values; those that are named may make them missing.
 * Negative discharge is kept: a tidal river may flow upstream.
 
-How a file is taken apart is told in `dmod.evaluation.sources`.
+The rules are applied in `dmod.evaluation.settling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+import logging
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 
-from dmod.errors import ObservationError, UnitsError
-from dmod.evaluation.sources import Records, read_netcdf, read_table
-from dmod.units import conversion
+from dmod.errors import DmodError, ObservationError
+from dmod.evaluation.records import Asked, Records
+from dmod.evaluation.settling import NO_DATA, UNITS, settled, settled_array
+from dmod.evaluation.sources import Source, source_of
+from dmod.plugins import load
 
 if TYPE_CHECKING:
     import os
 
-    from numpy.typing import NDArray
+__all__ = ["NO_DATA", "UNITS", "Reader", "read_observations", "readers"]
 
-__all__ = ["NO_DATA", "UNITS", "read_observations"]
+log = logging.getLogger("dmod.evaluation")
 
-#: Units that observations come back in.
-UNITS = "m3 s-1"
 
-#: Values that stand for a missing one, in the units of the file.
-NO_DATA = (-9999.0, -999999.0)
+@runtime_checkable
+class Reader(Protocol):
+    """Reads observations of one format; what the entry points of ``dmod.observations`` name."""
 
-#: First bytes of NetCDF: classic, and HDF5.
-_NETCDF = (b"CDF", b"\x89HDF")
+    #: What it reads, in words, for the list in an error.
+    reads: str
 
-#: Spellings of discharge that a table may have and UDUNITS does not.
-_SPELLINGS = {
-    "cfs": "ft3/s",
-    "cms": "m3/s",
-    "cumecs": "m3/s",
-    "cubic feet per second": "ft3/s",
-    "cubic meters per second": "m3/s",
-    "cubic metres per second": "m3/s",
-}
+    def knows(self, source: Source) -> bool:
+        """Whether a source is its own, by what is in it. Quick, and never an error."""
+        ...
+
+    def read(self, source: Source, asked: Asked) -> Records | xr.DataArray:
+        """Rows as they stand in the source, or an array (time,) or (site, time) with ``units``.
+
+        Sites, period and rules are applied afterwards; a reader may use what is asked to read
+        less. What it assumed stands in the notes of rows, or in the attribute ``said`` of an array. An
+        array that has the attribute ``notes`` is settled already, and given as it is.
+        """
+        ...
+
+
+def readers() -> tuple[Reader, ...]:
+    """All readers, in the order in which they are asked.
+
+    Returns
+    -------
+    tuple of Reader
+        Those of plug-ins by name, then ours; what is named there and is no `Reader` is left out.
+    """
+    from dmod.evaluation import (
+        nwm_reader,
+        outputs_reader,
+        parquet_reader,
+        retrospective,
+        table_reader,
+        usgs,
+        waterdata_reader,
+        waterml_reader,
+        xarray_reader,
+    )  # fmt: skip
+
+    found = load("dmod.observations").found
+    for name, plug_in in found.items():
+        if not isinstance(plug_in, Reader):
+            log.warning("plug-in %s of dmod.observations is no Reader, and left out", name)
+    return (
+        *(plug_in for plug_in in found.values() if isinstance(plug_in, Reader)),
+        usgs.UsgsReader(),
+        retrospective.RetrospectiveReader(),
+        outputs_reader.OutputsReader(),
+        nwm_reader.NwmReader(),
+        waterml_reader.WaterMlReader(),
+        waterdata_reader.WaterDataReader(),
+        parquet_reader.ParquetReader(),
+        xarray_reader.ZarrReader(),
+        xarray_reader.NetcdfReader(),
+        table_reader.TableReader(),
+    )
 
 
 def read_observations(
-    path: str | os.PathLike[str], *, units: str | None = None, variable: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    units: str | None = None,
+    variable: str | None = None,
+    sites: str | int | Iterable[str | int] | None = None,
+    start: object = None,
+    end: object = None,
+    drop: str | Collection[str] = (),
+    method: str = "most",
+    duplicates: Literal["error", "first", "last", "mean"] = "error",
 ) -> xr.DataArray:
     """Read observed discharge.
 
     Parameters
     ----------
     path : str or path-like
-        A table (comma, tab or semicolon between columns, ``#`` before leading comments), or
-        NetCDF. A table has a column of times (``time``, ``value_time``, ``datetime``,
-        ``date``, ...), one of values (``value``, ``flow``, ``discharge``, ``obs``, ...), and may
-        have one of sites (``site_no``, ``location_id``, ...) and one of units. Of a NetCDF file
-        the first variable over time is read whose units are those of discharge.
+        A file, a directory, a pattern such as ``*.CHRTOUT_DOMAIN1``, a URL, or a service:
+        ``usgs:01073000,01013500`` (values of USGS), ``nwm:101`` (the retrospective run of the
+        National Water Model). What formats there are is told on the page on observations.
     units : str, optional
-        Units of the values, where the file does not tell. A table may tell in the header,
+        Units of the values, where the source does not tell. A table may tell in the header,
         ``flow [m3 s-1]`` or ``flow (cfs)``, or in a column ``units``.
     variable : str, optional
-        Column or variable to read, if not the one found by name.
+        Column or variable to read, if not the one found by name or units.
+    sites : str, int or iterable of them, optional
+        The sites to read; all otherwise. Those that are not there are told in the notes.
+    start, end : str or datetime, optional
+        First and last instant, both included; UTC without a zone. An *end* such as
+        ``2016-09-30`` is that whole day.
+    drop : str or collection of str
+        Qualifiers whose values count as missing: ``("Ice", "e")``, or ``"P"`` for provisional.
+    method : str
+        Of a site with several sensors or methods: the one with ``most`` values, the ``first``,
+        one by its name, or ``error``.
+    duplicates : str
+        Which of several different values for one instant counts.
 
     Returns
     -------
     xarray.DataArray
-        ``discharge`` [m3 s-1], dimensions ``(time,)`` or, for more than one site,
-        ``(site, time)``; ``time`` is naive datetime64 in UTC, strictly increasing. Missing
-        values are NaN. Attributes: ``units``, ``long_name``, ``source``, ``notes``.
+        ``discharge`` [m3 s-1], dimensions ``(time,)`` or, for more than one site, ``(site, time)``;
+        ``time`` is naive datetime64 in UTC, strictly increasing; NaN is missing. Coordinate
+        ``qualifier`` has CF flags where the source qualifies values. Attribute ``notes``.
 
     Raises
     ------
     ObservationError
-        If the file cannot be read, its columns, times or values are not understood, its units
-        are missing or not those of discharge, or one instant has two values.
+        If nobody knows the source, it cannot be read or understood, units are missing or not of
+        discharge, an instant has two values, or it has none of the sites or period.
     """
-    where = Path(path)
-    records = _read(where, variable)
-    notes = [*records.notes]
-    factor = _factors(records.units, units, where)
-    values = _without_codes(records.values, notes) * factor
-    table = pd.DataFrame({"site": records.sites, "time": records.times, "value": values})
-    array = _arranged(_settled(table, notes, where))
-    if negative := int((array < 0).sum()):
-        notes.append(f"{_count(negative, 'value')} below zero kept")
-    array.attrs = {
-        "units": UNITS,
-        "long_name": "observed discharge",
-        "source": where.name,
-        "notes": "; ".join(notes),
-    }
-    return array
+    asked = Asked.of(
+        units=units, variable=variable, sites=sites, start=start, end=end, drop=drop, method=method,
+        duplicates=duplicates,
+    )  # fmt: skip
+    return _read(source_of(path), asked)
 
 
-def _read(where: Path, variable: str | None) -> Records:
-    try:
-        with where.open("rb") as file:
-            start = file.read(4)
-    except OSError as problem:
-        raise ObservationError(
-            f"cannot open the observations {where}",
-            reason=problem.strerror or str(problem),
-            hint="check the path",
-        ) from problem
-    return read_netcdf(where, variable) if start.startswith(_NETCDF) else read_table(where, variable)
+def _read(source: Source, asked: Asked) -> xr.DataArray:
+    """What the reader of a source gives, with the rules applied."""
+    known = readers()
+    reader = next((one for one in known if one.knows(source)), None)
+    if reader is None:
+        raise _unknown(source, known)
+    found = reader.read(source, asked)
+    if isinstance(found, Records):
+        return settled(found, asked, source.name)
+    if "notes" in found.attrs:
+        return found
+    said = str(found.attrs.get("said", ""))
+    return settled_array(found, asked, source.name, [said] if said else [])
 
 
-def _factors(stated: Sequence[str], given: str | None, where: Path) -> NDArray[np.float64]:
-    """The factor into m3 s-1, per value or as one number; an error where nobody tells the units."""
-    spelled, place = np.unique(np.asarray(stated, dtype=str), return_inverse=True)
-    slopes = []
-    for text in spelled:
-        if not text.strip() and given is None:
-            raise ObservationError(
-                f"{where.name} does not say what units its values have",
-                needed="units of discharge, such as m3 s-1 or cfs",
-                hint="pass units='cfs', or write them in the header: 'flow [m3 s-1]'",
-            )
-        slope = _slope(text.strip() or str(given), where)
-        if text.strip() and given is not None and not np.isclose(slope, _slope(given, where), rtol=1e-9):
-            raise ObservationError(
-                f"{where.name} and the caller name different units",
-                file=text.strip(),
-                caller=given,
-                hint="leave units out, or correct the file",
-            )
-        slopes.append(slope)
-    return np.asarray(slopes, dtype=np.float64)[place]
-
-
-def _slope(text: str, where: Path) -> float:
-    try:
-        return conversion(_SPELLINGS.get(text.lower(), text), UNITS).slope
-    except UnitsError as problem:
-        raise ObservationError(
-            f"{text!r} is not a unit of discharge",
-            file=where.name,
-            reason=problem.headline,
-            hint="discharge is a volume per time, such as m3 s-1 or cfs",
-        ) from problem
-
-
-def _without_codes(values: NDArray[np.float64], notes: list[str]) -> NDArray[np.float64]:
-    """*values* with NaN for the codes that stand for a missing value."""
-    found = {code: int((values == code).sum()) for code in NO_DATA}
-    notes.extend(f"{_count(n, 'value')} of {code:.0f} taken as missing" for code, n in found.items() if n)
-    if endless := int(np.isinf(values).sum()):
-        notes.append(f"{_count(endless, 'infinite value')} taken as missing")
-    return np.where(np.isin(values, NO_DATA) | np.isinf(values), np.nan, values)
-
-
-def _settled(table: pd.DataFrame, notes: list[str], where: Path) -> pd.DataFrame:
-    """Rows in order, one for each site and instant."""
-    if not table["value"].notna().any():
-        raise ObservationError(
-            f"{where.name} holds no discharge",
-            rows=len(table),
-            has="missing values only",
-            hint="choose another file, period or site",
+def _unknown(source: Source, known: Iterable[Reader]) -> ObservationError:
+    """The error for what nobody knows: what it seems to be, and what is read."""
+    formats = "; ".join(one.reads for one in known)
+    if source.glance is None:
+        return ObservationError(
+            f"nobody knows how to read {source.name}", has=source.name, known=formats, hint="give one of 'known'"
         )
-    in_order = table.sort_values(["site", "time"], kind="stable", na_position="last")
-    if not table.groupby("site", sort=False)["time"].is_monotonic_increasing.all():
-        notes.append("rows put in order of time")
-    twice = in_order.duplicated(["site", "time"], keep=False)
-    if not twice.any():
-        return in_order
-    groups = in_order[twice].groupby(["site", "time"])["value"]
-    low, high = groups.min(), groups.max()
-    differ = high - low > 1e-9 * np.maximum(high.abs(), low.abs())
-    if differ.any():
-        site, time = cast("tuple[str, pd.Timestamp]", differ.idxmax())
-        raise ObservationError(
-            f"{where.name} has different values for one instant",
-            instant=f"{time:%Y-%m-%dT%H:%M:%SZ}" + (f" at site {site}" if site else ""),
-            has=f"{low[site, time]:.6g} and {high[site, time]:.6g} {UNITS}",
-            instants=int(differ.sum()),
-            hint="keep one of them; if this is the hour when summer time ends, write times with their zone",
-        )
-    settled = in_order.sort_values(["site", "time", "value"], na_position="last", kind="stable")
-    settled = settled.drop_duplicates(["site", "time"], keep="first")
-    notes.append(f"{_count(len(table) - len(settled), 'repeated row')} left out")
-    return settled
+    from dmod.formats.describe import describe
 
-
-def _arranged(table: pd.DataFrame) -> xr.DataArray:
-    """The rows as one array: (time,) for one site, (site, time) for more."""
-    wide = table.pivot(index="site", columns="time", values="value")
-    times = pd.DatetimeIndex(wide.columns).as_unit("ns").to_numpy()
-    sites = [str(site) for site in wide.index]
-    array = xr.DataArray(
-        wide.to_numpy(dtype=np.float64),
-        dims=("site", "time"),
-        coords={"site": sites, "time": times},
-        name="discharge",
+    seems = source.glance.seen()
+    try:
+        seems = describe(source.path).format.docs
+    except DmodError:  # nothing that is known, or damaged: what is seen must do
+        log.debug("nobody can say what %s is", source.path)
+    directory = source.glance.is_directory
+    what = "no directory of observations" if directory else "not a table of text, nor another file of observations"
+    return ObservationError(
+        f"{source.name} is {what} that is known",
+        seems=seems,
+        known=formats,
+        hint="unpack it first" if source.glance.is_archive else "give one of 'known', or export it as CSV",
     )
-    if len(sites) > 1:
-        return array
-    only = array.isel(site=0)
-    return only if sites[0] else only.drop_vars("site")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
