@@ -5,7 +5,7 @@ goes to the terminal, errors to standard error; with ``--json`` standard output 
 JSON object and nothing else.
 """
 
-from dmod.cli import datasets, domains, images, jobs, running
+from dmod.cli import datasets, domains, evaluating, images, jobs, running
 from dmod.cli.answer import app, main
 
-__all__ = ["app", "datasets", "domains", "images", "jobs", "main", "running"]
+__all__ = ["app", "datasets", "domains", "evaluating", "images", "jobs", "main", "running"]
