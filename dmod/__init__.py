@@ -9,10 +9,15 @@ if TYPE_CHECKING:
     from dmod.data.coverage import Coverage
     from dmod.data.dataset import Dataset
     from dmod.domain.domain import Domain
-    from dmod.evaluation.evaluate import Evaluation, evaluate
+    from dmod.evaluation.evaluate import evaluate
+    from dmod.evaluation.evaluation import Evaluation
     from dmod.formats.outputs import open_outputs
     from dmod.model.formulation import Formulation
     from dmod.session import Job, Session, connect, run
+    from dmod.view.domain_map import DomainMap
+    from dmod.view.evaluation_panel import EvaluationPanel
+    from dmod.view.job_table import JobTable
+    from dmod.view.progress import Progress
 
 __version__ = "0.1.0"
 
@@ -20,9 +25,13 @@ __all__ = [
     "Coverage",
     "Dataset",
     "Domain",
+    "DomainMap",
     "Evaluation",
+    "EvaluationPanel",
     "Formulation",
     "Job",
+    "JobTable",
+    "Progress",
     "Session",
     "__version__",
     "connect",
@@ -36,9 +45,13 @@ _HOMES = {
     "Coverage": "dmod.data.coverage",
     "Dataset": "dmod.data.dataset",
     "Domain": "dmod.domain.domain",
-    "Evaluation": "dmod.evaluation.evaluate",
+    "DomainMap": "dmod.view.domain_map",
+    "Evaluation": "dmod.evaluation.evaluation",
+    "EvaluationPanel": "dmod.view.evaluation_panel",
     "Formulation": "dmod.model.formulation",
     "Job": "dmod.session",
+    "JobTable": "dmod.view.job_table",
+    "Progress": "dmod.view.progress",
     "Session": "dmod.session",
     "connect": "dmod.session",
     "evaluate": "dmod.evaluation.evaluate",

@@ -52,7 +52,8 @@ class Demo:
     @property
     def scores(self) -> dict[str, float]:
         """Scores by name."""
-        return {str(name): float(value) for name, value in self.evaluation.scores.items()}
+        held = self.evaluation
+        return {name: float(held.scores[name]) for name in (*held.metrics, "sample_size")}
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in types that JSON has."""

@@ -180,11 +180,13 @@ class CheckError(InputError):
     ----------
     report : Report
         Everything that was found.
+    check : str
+        The command that checks again.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, *, check: str = "dmod check") -> None:
         self.report = report
-        super().__init__(str(report), hint="mend what is listed, then run `dmod check` again")
+        super().__init__(str(report), hint=f"mend what is listed, then run `{check}` again")
 
     @property
     def summary(self) -> str:

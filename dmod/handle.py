@@ -13,11 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmod.errors import CheckError, DmodError, JobError, RunError, SelectionError, from_facts
+from dmod.errors import CheckError, DmodError, JobError, RunError, from_facts
 from dmod.job.lifecycle import Goal, State
 from dmod.job.request import JobRequest
 
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
 
     from dmod.domain.domain import Domain
     from dmod.engine.part_run import PartReport
-    from dmod.evaluation.evaluate import Evaluation
+    from dmod.evaluation.evaluation import Evaluation
     from dmod.execution.plan import RunPlan
     from dmod.execution.rank_plan import RankPlan
     from dmod.job.record import Event, Progress
     from dmod.model.findings import Report
     from dmod.service import LocalService
+    from dmod.view.job_table import JobTable
 
 __all__ = ["Job", "JobList"]
 
@@ -247,32 +247,34 @@ class Job:
 
     def evaluate(
         self,
-        observations: AnyPath | xr.DataArray,
+        observations: Any,
         *,
         gage: str | None = None,
         nexus: str | None = None,
-        metrics: Sequence[str] = ("kge", "nse", "pbias"),
+        metrics: Sequence[str] | str | None = None,
         units: str | None = None,
+        variable: str | None = None,
+        keep: str | None = None,
+        **options: Any,
     ) -> Evaluation:
-        """Compare the flow at a nexus with observations; waits for the end.
+        """Compare the flow with observations, at one place or at every gage; waits for the end.
 
         Parameters
         ----------
-        observations : path or DataArray
-            CSV or NetCDF, or discharge over ``time`` with units.
-        gage : str, optional
-            Gage in the hydrofabric, such as ``01073000``; its nexus is taken.
-        nexus : str, optional
-            Nexus, such as ``nex-27``. May be left out where there is only one gage.
-        metrics : sequence of str
-            Names of metrics.
+        observations : path, name of a dataset, DataArray, or DataFrame
+            Of one site or many: then every gage of the domain that they have is compared.
+        gage, nexus : str, optional
+            The one place that is meant: a gage in the hydrofabric, or a nexus, such as ``nex-27``.
+        metrics : sequence of str, or str, optional
+            Names of metrics, ``"standard"`` or ``"all"``; ``kge``, ``nse`` and ``pbias`` if not given.
         units : str, optional
-            Units of the observations where the file does not say.
-
-        Returns
-        -------
-        Evaluation
-            Scores and pairs.
+            Units of the observations where they do not say.
+        variable : str, optional
+            ``routed_flow``; ``nexus_flow`` if not given.
+        keep : str, optional
+            Keep the result as a dataset of this name, with its specification and lineage.
+        **options
+            ``pairing``, ``thresholds``, ``groups`` ... of `dmod.evaluation.evaluate.evaluate`.
 
         Raises
         ------
@@ -280,38 +282,28 @@ class Job:
             If gage or nexus is not in the domain, or there is no way to tell which is meant.
         ObservationError
             If observations cannot be read or paired.
+        DatasetError
+            If there is a dataset of the name *keep* already.
         """
-        from dmod.evaluation.evaluate import evaluate
-        from dmod.evaluation.observations import read_observations
+        from dmod.catalog.adding import require_free
+        from dmod.catalog.catalog import Catalog
+        from dmod.catalog.evaluations import evaluate_run, keep_evaluation, nexus_meant, observations_of, outputs_of
+        from dmod.data.dataset import check_name
 
-        place = self._place(gage, nexus)
-        sim = self.outputs["nexus_flow"].sel({"nexus-id": place}).load()
-        if isinstance(observations, (str, os.PathLike)):
-            given, seen = read_observations(Path(observations), units=units), Path(observations).name
-        else:
-            given, seen = observations, "observations" if observations.name is None else str(observations.name)
-        against = f"gage {gage}" if gage is not None else seen
-        return evaluate(sim, given, metrics, name=f"{place} against {against}")
-
-    def _place(self, gage: str | None, nexus: str | None) -> str:
-        """The nexus that is meant."""
-        gages = self.domain.gages
-        if nexus is not None:
-            if nexus not in self.domain.network.nexuses:
-                raise SelectionError(
-                    f"nexus {nexus} is not in the domain",
-                    has=f"{len(self.domain.network.nexuses)} nexuses",
-                    hint="name one of job.outputs['nexus-id']",
-                )
-            return nexus
-        if gage is None and len(gages) == 1:
-            gage = next(iter(gages))
-        if gage is None or gage not in gages:
-            raise SelectionError(
-                "which nexus is meant?" if gage is None else f"gage {gage} is not in the domain",
-                has=", ".join(list(gages)[:8]) or "no gages", hint="pass gage= or nexus=",
-            )  # fmt: skip
-        return gages[gage][1]
+        catalog = Catalog.at(self.service.settings, self.service.ledger, owner=self.service.owner)
+        if keep is not None:
+            require_free(catalog.ledger, check_name(keep))
+        outputs = self.outputs
+        if gage is not None or nexus is not None:
+            nexus_meant(self.domain, gage, nexus)
+        observed, digest = observations_of(catalog, observations, units)
+        found = evaluate_run(
+            outputs, self.domain, observed, gage=gage, nexus=nexus, metrics=metrics, variable=variable, **options
+        )
+        if keep is not None:
+            parents = [outputs_of(catalog, self.id, self.target), digest]
+            keep_evaluation(catalog, found, name=keep, parents=parents)
+        return found
 
     def __repr__(self) -> str:
         try:
@@ -330,7 +322,7 @@ class Job:
 
 
 class JobList(list[Job]):
-    """Jobs, shown as a table."""
+    """Jobs, shown as a table; live where the notebook can."""
 
     def wait(self, timeout: float | None = None) -> JobList:
         """Wait for all of them; raises what went wrong with the first that ended badly."""
@@ -344,6 +336,18 @@ class JobList(list[Job]):
         for job in self:
             job.cancel()
 
+    def states(self) -> dict[str, State]:
+        """State of each by its id, all of them asked for at once; those that were deleted are missing."""
+        services = {id(job.service): job.service for job in self}
+        known = {row.id: row.state for service in services.values() for row in service.jobs()}
+        return {job.id: known[job.id] for job in self if job.id in known}
+
+    def table(self) -> JobTable:
+        """A live table: selected rows come back as ``table.jobs``; see `dmod.view.job_table.JobTable`."""
+        from dmod.view.job_table import JobTable
+
+        return JobTable(self)
+
     def rows(self) -> list[dict[str, Any]]:
         """What the table says of each."""
         kept = ("id", "state", "fraction", "message")
@@ -354,10 +358,13 @@ class JobList(list[Job]):
                          for row in self.rows()) or "no jobs"  # fmt: skip
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{title}</th>" for title in ("job", "state", "done", "what"))
-        body = "".join(
-            f"<tr><td><code>{escape(row['id'])}</code></td><td>{escape(row['state'])}</td>"
-            f"<td>{row['fraction']:.0%}</td><td>{escape(row['message'])}</td></tr>"
-            for row in self.rows()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        from dmod.view.job_table import as_html, row_of
+
+        return as_html([row_of(job.id, job.status()) for job in self])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from dmod.view.widget import in_kernel
+
+        if not in_kernel():
+            return {"text/plain": repr(self), "text/html": self._repr_html_()}
+        return self.table()._repr_mimebundle_(include=include, exclude=exclude)

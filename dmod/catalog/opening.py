@@ -39,7 +39,8 @@ def opened(path: Path, format_: Format, facts: Mapping[str, Any]) -> Any:
     Returns
     -------
     object
-        Forcing and outputs: `xarray.Dataset`; observations: `xarray.DataArray`; a hydrofabric:
+        Forcing and outputs: `xarray.Dataset`; observations: `xarray.DataArray`; an evaluation:
+        `dmod.Evaluation`; a hydrofabric:
         `dmod.Domain`; a realization: `Realization`; a bundle: `RunDirectory` if it has a
         hydrofabric, else its `Realization`; partitions: list of `Rank`; else *path*.
 
@@ -65,6 +66,10 @@ def opened(path: Path, format_: Format, facts: Mapping[str, Any]) -> Any:
         return read_observations(path)
     if format_ is Format.NGEN_CSV_ARCHIVE:
         return _unarchived(path)
+    if format_ is Format.EVALUATION:
+        from dmod.evaluation.saved import load_evaluation
+
+        return load_evaluation(path)
     if category is Category.OUTPUT:
         from dmod.formats.outputs import open_outputs
 

@@ -52,6 +52,7 @@ class Format(StrEnum):
     NGEN_CSV_ARCHIVE = "ngen-csv-archive"
     NGEN_NETCDF = "ngen-netcdf"
     TROUTE_OUTPUT = "troute-output"
+    EVALUATION = "evaluation"
     GENERIC = "generic"
 
     @property
@@ -112,6 +113,7 @@ _ABOUT: dict[Format, _About] = {
     ),
     Format.NGEN_NETCDF: _About(_OUTPUT, "outputs of ngen at nexuses, NetCDF", ("NGEN_NETCDF_OUTPUT",)),
     Format.TROUTE_OUTPUT: _About(_OUTPUT, "routed flow as t-route writes it"),
+    Format.EVALUATION: _About(_OUTPUT, "scores of a run against observations, and the pairs behind them"),
     Format.GENERIC: _About(tuple(Category), "files of any kind; nothing but their names is known", ("GENERIC",)),
 }
 #: Formats that are made of each other with the same values in them.

@@ -13,7 +13,14 @@ from pathlib import Path
 from dmod.data.coverage import ALL, Coverage
 from dmod.data.kinds import Format
 from dmod.errors import DatasetError
-from dmod.formats import describe_configs, describe_fabric, describe_forcing, describe_observations, describe_outputs
+from dmod.formats import (
+    describe_configs,
+    describe_evaluations,
+    describe_fabric,
+    describe_forcing,
+    describe_observations,
+    describe_outputs,
+)
 from dmod.formats.describe_glance import Description, Detector, Glance
 from dmod.plugins import load
 
@@ -24,6 +31,7 @@ log = logging.getLogger("dmod.formats")
 #: Those that come with dmod, the more telling first.
 _OWN: tuple[Detector, ...] = (
     *describe_fabric.DETECTORS,
+    *describe_evaluations.DETECTORS,
     *describe_outputs.DETECTORS,
     *describe_forcing.DETECTORS,
     *describe_configs.DETECTORS,
