@@ -15,13 +15,14 @@ from typing import TypedDict
 
 import numpy as np
 
-__all__ = ["FINAL_STATES", "Description", "describe", "is_final", "job_card"]
+__all__ = ["COLOURS", "FINAL_STATES", "Description", "bar", "describe", "duration", "is_final", "job_card"]
 
 #: States after which a status changes no more; ``finished`` is not one: outputs are still to be published.
 FINAL_STATES = frozenset({"complete", "failed", "cancelled"})
 
-_TONES = {"complete": "good", "failed": "bad", "cancelled": "quiet"}
-_COLOURS = {
+_TONES = {"complete": "good", "failed": "bad", "cancelled": "quiet", "deleted": "quiet"}
+#: The colour of each tone, in the theme where there is one.
+COLOURS = {
     "good": "var(--jp-success-color1, #2e8540)",
     "bad": "var(--jp-error-color1, #c9302c)",
     "quiet": "var(--jp-ui-font-color2, #7a8590)",
@@ -91,8 +92,8 @@ def describe(status: Mapping[str, object]) -> Description:
         ["catchments", _count(status.get("catchments"))],
         ["workers", _count(status.get("workers"))],
         ["speed", _speed(status.get("rate"))],
-        ["elapsed", _duration(status.get("elapsed_s"))],
-        ["left", "" if is_final(status) else _duration(status.get("remaining_s"), about="about ")],
+        ["elapsed", duration(status.get("elapsed_s"))],
+        ["left", "" if is_final(status) else duration(status.get("remaining_s"), about="about ")],
     ]
     return Description(
         name=_text(status.get("name")) or "job",
@@ -121,7 +122,7 @@ def job_card(status: Mapping[str, object]) -> str:
         and of the surrounding text elsewhere. All text is escaped.
     """
     shown = describe(status)
-    colour = _COLOURS[shown["tone"]]
+    colour = COLOURS[shown["tone"]]
     quiet = "color:var(--jp-ui-font-color2, currentColor);"
     facts = "".join(
         f'<div><dt style="{quiet}font-size:0.82em;opacity:.8">{html.escape(label)}</dt>'
@@ -134,7 +135,7 @@ def job_card(status: Mapping[str, object]) -> str:
         f'<strong style="font-size:1.08em;overflow-wrap:anywhere">{html.escape(shown["name"])}</strong>',
         f'<span style="color:{colour};font-weight:600;white-space:nowrap">',
         f'<span aria-hidden="true">{shown["sign"]} </span>{html.escape(shown["state"])}</span></div>',
-        _bar(shown, colour),
+        bar(shown["percent"], colour),
     ]
     if facts:
         parts.append(f'<dl style="display:flex;flex-wrap:wrap;gap:0.45em 1.7em;margin:0.6em 0 0">{facts}</dl>')
@@ -153,8 +154,8 @@ def job_card(status: Mapping[str, object]) -> str:
     return "".join([*parts, "</div>"])
 
 
-def _bar(shown: Description, colour: str) -> str:
-    percent = shown["percent"]
+def bar(percent: float | None, colour: str) -> str:
+    """A bar that is filled to *percent* [%] as HTML, and the number beside it; empty if that is not known."""
     now = "" if percent is None else f' aria-valuenow="{percent:g}" aria-valuetext="{percent:.0f} %"'
     label = "" if percent is None else f"{percent:.0f} %"
     return (
@@ -209,7 +210,14 @@ def _speed(value: object) -> str:
     return f"{rate:.3g} catchment-steps/s"
 
 
-def _duration(value: object, about: str = "") -> str:
+def duration(value: object, about: str = "") -> str:
+    """Seconds as people say them; nothing if it is no number.
+
+    Examples
+    --------
+    >>> duration(3725), duration(61.4), duration(2.25, "about "), duration(None)
+    ('1 h 02 min', '1 min 01 s', 'about 2.2 s', '')
+    """
     seconds = _real(value)
     if seconds is None or seconds < 0:
         return ""

@@ -1,45 +1,44 @@
-"""The interactive map of a domain, which needs no network: in a notebook or as a page of its own.
+"""What the interactive map of a domain shows, ready to travel to a browser.
 
-`explore` packs what the map shows into one block of bytes, coarse enough for a browser;
-``domain-map.js`` draws it. Catchments beyond what a browser can take are left out, and the
-map says so. A saved notebook keeps a picture, and while it is small the map itself.
+`pack` puts it into one block of bytes, coarse enough for a browser; ``domain-map.js`` draws it.
+Catchments beyond what a browser can take are left out, and the map says so. `explore` makes
+the widget, which is in `dmod.view.domain_map`.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import numpy as np
-import pandas as pd
-import traitlets
 from numpy.typing import NDArray
 
 from dmod.errors import InputError, SelectionError
-from dmod.view.domain_card import thumbnail
 from dmod.view.domain_flow import downstream, rivers_of, shortened
+from dmod.view.domain_marks import gages_on, marks_on, nexuses_on
 from dmod.view.domain_paint import Paint, choose, part_colours
 from dmod.view.domain_shapes import Grid, Shapes
-from dmod.view.widget import front_end
-from dmod.view.writing import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
+    from dmod.evaluation.evaluation import Evaluation
+    from dmod.view.domain_map import DomainMap
     from dmod.view.domain_plot import Drawable
 
-__all__ = ["DomainMap", "Scene", "explore", "pack"]
+__all__ = ["Scene", "explore", "pack", "shown_of"]
 
 #: Bytes of outlines and courses, and of values, that a browser takes without delay.
 SHAPES_BYTES, VALUES_BYTES = 2_600_000, 1_300_000
 #: Cells of the finest and the coarsest grid along the longer side; a vertex must fit in two int16.
 FINEST, COARSEST = 16_384, 512
-#: Size of the page [bytes] that a saved notebook carries along.
-CARRIED_BYTES = 600_000
+#: What the keyboard does, for those who hear it.
+_KEYS = (
+    "Arrow keys pan, plus and minus zoom, zero shows the whole, Enter selects what is in the middle, "
+    "U marks what drains to it, Escape selects nothing."
+)
 #: Colours of a ramp that the browser mixes the others from.
 _STOPS = 17
 
@@ -54,82 +53,16 @@ class Scene:
     arrays: bytes
 
 
-class DomainMap(anywidget.AnyWidget):
-    """A map to pan, zoom and pick catchments from.
-
-    Drag or use the arrow keys to pan, the wheel or ``+`` and ``-`` to zoom; a click selects, with
-    shift one more, a double click marks all that drains there.
-    """
-
-    #: What the map shows, as `pack` gives it.
-    scene = traitlets.Dict().tag(sync=True)
-    arrays = traitlets.Bytes().tag(sync=True)
-    #: Ids of the selected catchments, from either side.
-    selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
-
-    def __init__(self, scene: Scene, picture: str = "", **traits: Any) -> None:
-        #: An SVG for where nothing moves.
-        self.picture = picture
-        self._esm, self._css = front_end("domain-map.js"), front_end("domain-map.css")
-        super().__init__(scene=scene.about, arrays=scene.arrays, **traits)
-
-    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The map as one page that works from disk, without a kernel and without a network.
-
-        Parameters
-        ----------
-        path : path, optional
-            Where to write it; replaced if it is there.
-
-        Returns
-        -------
-        str
-            The page.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
-        content = _page(Scene(self.scene, self.arrays), list(self.selected))
-        if path is not None:
-            write_atomically(Path(path), content.encode())
-        return content
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        return {**data, "text/html": self._still()}, metadata
-
-    def _still(self) -> str:
-        """A picture, and over it the page while that is small.
-
-        Notebooks that are not trusted drop frames and inline SVG, but keep images.
-        """
-        label = html.escape(self.scene["label"], quote=True)
-        source = base64.b64encode(self.picture.encode()).decode()
-        frame = ""
-        if len(self.arrays) * 4 // 3 < CARRIED_BYTES and len(page := self.to_html()) < CARRIED_BYTES:
-            frame = (
-                f'<iframe title="{label}" sandbox="allow-scripts" srcdoc="{html.escape(page, quote=True)}" '
-                'style="position:absolute;inset:0;width:100%;height:100%;border:0;background:#fff"></iframe>'
-            )
-        note = html.escape(self.scene["message"])
-        return (
-            f'<div style="position:relative;{"min-height:600px" if frame else ""}">'
-            f'<img alt="{label}" src="data:image/svg+xml;base64,{source}" style="max-width:100%;width:420px">'
-            f"<div>{note}</div>{frame}</div>"
-        )
-
-
 def explore(
     domain: Drawable,
     *,
     column: str | None = None,
     values: Any = None,
     partition: Any = None,
+    outputs: xr.Dataset | None = None,
+    variable: str | None = None,
+    evaluation: Evaluation | None = None,
+    metric: str | None = None,
     most: int = 3_000,
 ) -> DomainMap:
     """An interactive map of a domain.
@@ -141,13 +74,15 @@ def explore(
     column, values, partition : optional
         What to fill the catchments with; see `dmod.view.domain_paint.choose`. One of them at
         most. The columns of a DataFrame as *values* get a slider.
+    outputs, variable, evaluation, metric : optional
+        What else may be shown; see `dmod.view.domain_map.DomainMap`.
     most : int
         Catchments to show, from 1; of a larger domain a sample, and the map says so.
 
     Returns
     -------
     DomainMap
-        A widget; ``selected`` holds the ids of the catchments that were clicked, and
+        A widget; ``selected`` holds the ids of the catchments and nexuses that were clicked, and
         ``to_html("map.html")`` writes the map as a page.
 
     Raises
@@ -155,25 +90,32 @@ def explore(
     InputError, SelectionError
         As `dmod.view.domain_paint.choose`; also if there is nothing to show.
     """
-    scene = pack(domain, column=column, values=values, partition=partition, most=most)
-    return DomainMap(scene, thumbnail(domain, width=420))
+    from dmod.view.domain_map import DomainMap
+
+    return DomainMap(
+        domain, column=column, values=values, partition=partition, outputs=outputs, variable=variable,
+        evaluation=evaluation, metric=metric, most=most,
+    )  # fmt: skip
 
 
 def pack(
-    domain: Drawable, *, column: str | None = None, values: Any = None, partition: Any = None, most: int = 3_000
+    domain: Drawable,
+    *,
+    column: str | None = None,
+    values: Any = None,
+    partition: Any = None,
+    evaluation: Evaluation | None = None,
+    remarks: Sequence[str] = (),
+    most: int = 3_000,
 ) -> Scene:
-    """What `explore` shows, as it takes it."""
-    if most < 1:
-        raise InputError("a map shows one catchment at least", has=most, hint="give most=1 or more")
-    if not len(domain):
-        raise SelectionError("the domain has no catchment to show", hint="select some first")
-    count = len(domain)
-    shown = domain if count <= most else domain.sample(most)
+    """What `dmod.view.domain_map.DomainMap` shows, as it takes it; *remarks* are told below the map."""
+    shown, count = shown_of(domain, most), len(domain)
     divides = shown.divides().iloc[:most]
     ids = divides.index
     paint, notes = _fewer_steps(
         choose(shown, ids, column=column, values=values, partition=partition), VALUES_BYTES // (4 * len(ids))
     )
+    notes += remarks
     if len(ids) < count:
         notes.insert(0, f"{len(ids):,} of {count:,} catchments are shown")
     flowpaths = rivers_of(shown)
@@ -184,12 +126,8 @@ def pack(
         notes.append(f"outlines to {unit_m:.2g} m")
     named, places = downstream(domain)
     arrays = {
-        "points": land.points.astype("<i2"),
-        "part_start": land.starts.astype("<i4"),
-        "feature_start": land.first_parts().astype("<i4"),
-        "river_points": rivers.points.astype("<i2"),
-        "river_part": rivers.starts.astype("<i4"),
-        "river_feature": rivers.first_parts().astype("<i4"),
+        **_outlines(land, "", "part_start", "feature_start"),
+        **_outlines(rivers, "river_", "river_part", "river_feature"),
         "river_land": ids.get_indexer(flowpaths["divide_id"]).astype("<i4"),
         "river_order": _orders(flowpaths),
         "downstream": shortened(places, named.get_indexer(ids)).astype("<i4"),
@@ -197,20 +135,43 @@ def pack(
         "values": np.zeros(0, "<f4") if paint.values is None else paint.values.astype("<f4"),
         "part": np.zeros(0, "<i4") if paint.part is None else paint.part.astype("<i4"),
     }
+    nexuses = nexuses_on(shown, divides, grid)
+    marks = None if evaluation is None else marks_on(evaluation, shown, grid, nexuses, ids)
+    notes += [] if marks is None else marks["notes"]
+    arrays |= {"nexus_points": nexuses.points, "nexus_of": nexuses.below}
     layout, block = _block(arrays)
     about = {
         "name": domain.name,
-        "label": f"Map of {domain.name}, {len(ids):,} catchments. Arrow keys pan, plus and minus zoom, zero shows the "
-        "whole, Enter selects the catchment in the middle, U marks what drains to it, Escape selects nothing.",
+        "label": f"Map of {domain.name}, {len(ids):,} catchments. {_KEYS}",
         "message": "; ".join(notes),
         "ids": [str(name) for name in ids],
-        "gages": _gages(shown, ids, grid, land),
+        "gages": gages_on(shown, ids, land, nexuses),
+        "nexuses": nexuses.ids,
+        "marks": marks,
         "paint": _legend(paint),
         "steps": list(paint.steps),
         "unit_m": unit_m,
         "layout": layout,
     }
     return Scene(about, block)
+
+
+def _outlines(shapes: Shapes, prefix: str, part: str, feature: str) -> dict[str, Any]:
+    """Points of outlines, and where parts and features begin among them, by the names that the front end knows."""
+    return {
+        f"{prefix}points": shapes.points.astype("<i2"),
+        part: shapes.starts.astype("<i4"),
+        feature: shapes.first_parts().astype("<i4"),
+    }
+
+
+def shown_of(domain: Drawable, most: int) -> Drawable:
+    """As much of *domain* as a map shows: all of it, or a sample of *most* catchments."""
+    if most < 1:
+        raise InputError("a map shows one catchment at least", has=most, hint="give most=1 or more")
+    if not len(domain):
+        raise SelectionError("the domain has no catchment to show", hint="select some first")
+    return domain if len(domain) <= most else domain.sample(most)
 
 
 def _coarse(
@@ -264,25 +225,6 @@ def _areas(divides: Any) -> NDArray[np.float32]:
     return np.full(len(divides), np.nan, "<f4")
 
 
-def _gages(domain: Drawable, ids: pd.Index, grid: Grid, land: Shapes) -> list[list[Any]]:
-    """Number, place of the catchment, and where on the grid, of each gage on the map."""
-    places = ids.get_indexer(pd.Index([catchment for catchment, _ in domain.gages.values()], dtype=object))
-    listed = zip(domain.gages.items(), places.tolist(), strict=True)
-    known = {gage: (place, nexus) for (gage, (_, nexus)), place in listed if place >= 0}
-    if not known:
-        return []
-    nexus = domain.nexus(columns=["toid"])
-    nexus = nexus[~(nexus.index.duplicated() | nexus.geometry.isna())]
-    spots = grid.whole(Shapes.of(nexus.geometry).centres())
-    at = nexus.index.get_indexer([name for _, name in known.values()])
-    middles = np.nan_to_num(land.centres())
-    found = []
-    for (gage, (place, _)), spot in zip(known.items(), at, strict=True):
-        x, y = spots[spot] if spot >= 0 else middles[place]
-        found.append([gage, place, float(x), float(y)])
-    return found
-
-
 def _legend(paint: Paint) -> dict[str, Any]:
     """The paint as the browser takes it."""
     if paint.kind == "ramp":
@@ -295,47 +237,3 @@ def _legend(paint: Paint) -> dict[str, Any]:
         colours = part_colours(len(paint.names))
         return {"kind": "parts", "label": paint.label, "names": list(paint.names), "colours": colours}
     return {"kind": "plain"}
-
-
-def _page(scene: Scene, selected: list[str]) -> str:
-    """A page with everything in it."""
-    # Within a script only "<" can end it; within JSON it may be written otherwise.
-    state = json.dumps({"scene": scene.about, "selected": selected}, allow_nan=False).replace("<", "\\u003c")
-    arrays = base64.b64encode(scene.arrays).decode()
-    name = html.escape(scene.about["name"])
-    return _PAGE.format(
-        name=name, style=front_end("domain-map.css"), script=front_end("domain-map.js"), state=state, arrays=arrays
-    )
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name}</title>
-<style>
-{style}
-</style>
-</head>
-<body class="dmod-map-page">
-<script type="application/json" id="state">{state}</script>
-<script type="text/plain" id="arrays">{arrays}</script>
-<script type="module">
-{script}
-const state = JSON.parse(document.getElementById("state").textContent);
-const text = atob(document.getElementById("arrays").textContent);
-const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-state.arrays = new DataView(bytes.buffer);
-const model = {{
-  get: (name) => state[name],
-  set: (name, value) => {{ state[name] = value; }},
-  on() {{}},
-  off() {{}},
-  save_changes() {{}},
-}};
-render({{ model, el: document.body }});
-</script>
-</body>
-</html>
-"""

@@ -6,9 +6,7 @@ read aloud: headings in order, tables with headers, a text for each figure.
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import math
 import os
 import re
@@ -17,22 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmod.view.card import describe
+from dmod.view.evaluation_numbers import metrics_of
+from dmod.view.plots import picture
 from dmod.view.writing import write_atomically
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from dmod.evaluation.evaluate import Evaluation
+    from dmod.evaluation.evaluation import Evaluation
 
-__all__ = ["write_report"]
+__all__ = ["STYLE", "write_report"]
 
 #: A drawing larger than this is put in as a picture of dots instead.
 _LARGEST_SVG = 1_500_000
 #: Most places that the table of scores lists.
 _ROWS = 100
 
-_STYLE = """
+#: How pages look, on screen in light and dark and on paper.
+STYLE = """
 :root { color-scheme: light dark; --page: #f6f7f8; --sheet: #ffffff; --ink: #1f2933; --faint: #5b6670;
   --rule: #dde2e7; --good: #23703a; --bad: #b3261e; --busy: #1f6a9e; --quiet: #5b6670; }
 @media (prefers-color-scheme: dark) { :root { --page: #14181c; --sheet: #1d2329; --ink: #e6eaed;
@@ -129,7 +130,7 @@ def write_report(
     page = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(section for section in sections if section)
         + "\n<footer>Written by dmod. Times are UTC.</footer>\n</main>\n</body>\n</html>\n"
     )
@@ -164,7 +165,10 @@ def _scores(evaluation: Evaluation) -> str:
 
 def _score_tiles(scores: xr.Dataset) -> str:
     tiles = []
-    for name, score in scores.data_vars.items():
+    for name in [*metrics_of(scores), *(["sample_size"] if "sample_size" in scores else [])]:
+        score = scores[name]
+        if score.ndim:
+            continue
         ideal = score.attrs.get("ideal")
         under = "" if ideal is None else f"{str(name).upper()}, perfect is {float(ideal):g}"
         tiles.append(
@@ -176,7 +180,8 @@ def _score_tiles(scores: xr.Dataset) -> str:
 
 def _score_table(evaluation: Evaluation) -> str:
     scores, place = evaluation.scores, str(evaluation.place)
-    names = [str(name) for name in scores.data_vars]
+    names = [name for name in metrics_of(scores) if scores[name].dims == (place,)]
+    names += ["sample_size"] if "sample_size" in scores else []
     heads = "".join(f'<th scope="col">{html.escape(_heading(scores[name]))}</th>' for name in names)
     median = "".join(f"<td>{_value(scores[name].median(keep_attrs=True))}</td>" for name in names)
     rows = [f'<tr><th scope="row">median</th>{median}</tr>']
@@ -216,24 +221,11 @@ def _figures(figures: Mapping[str, Figure]) -> str:
         alternative = str(figure.get_label()) or caption
         width = round(float(figure.get_size_inches()[0]) * 96)
         shown.append(
-            f'<figure><img src="{_picture(figure)}" width="{width}" '
+            f'<figure><img src="{picture(figure, largest=_LARGEST_SVG)}" width="{width}" '
             f'alt="{html.escape(alternative, quote=True)}">'
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
     return '<section aria-labelledby="figures">\n<h2 id="figures">Figures</h2>\n' + "\n".join(shown) + "\n</section>"
-
-
-def _picture(figure: Figure) -> str:
-    """The figure as a ``data:`` address: a drawing, or dots where the drawing would be too large."""
-    # As an image of its own: the ids inside two drawings on one page would clash.
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="svg", metadata={"Date": None})
-    kind = "svg+xml"
-    if drawn.tell() > _LARGEST_SVG:
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=180)
-        kind = "png"
-    return f"data:image/{kind};base64,{base64.b64encode(drawn.getvalue()).decode('ascii')}"
 
 
 def _facts(status: Mapping[str, object], facts: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 
 from dmod.view.card import describe, is_final, job_card
 
-__all__ = ["HasStatus", "StaticCard", "front_end", "live_card"]
+__all__ = ["HasStatus", "StaticCard", "front_end", "in_kernel", "live_card"]
 
 log = logging.getLogger("dmod.view")
 
@@ -54,12 +55,12 @@ def live_card(job: HasStatus) -> Any:
 
     Returns
     -------
-    anywidget.AnyWidget or StaticCard
+    StillWidget or StaticCard
         The widget has the traits ``status`` (as the job gave it) and ``shown`` (the words on
         the card, shared with the browser); ``close()`` ends it.
     """
     status = dict(job.status())
-    if not _in_kernel():
+    if not in_kernel():
         return StaticCard(status)
     try:
         card = _widget_class()(status=status)
@@ -85,13 +86,10 @@ def _follow(card: Any, job: HasStatus) -> None:
             return
 
 
-def _in_kernel() -> bool:
+def in_kernel() -> bool:
     """Whether this is a kernel that a browser listens to."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return getattr(get_ipython(), "kernel", None) is not None
+    shell = sys.modules.get("IPython")  # whoever runs in a kernel has it
+    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
 def front_end(name: str) -> str:
@@ -106,10 +104,11 @@ def front_end(name: str) -> str:
 @functools.cache
 def _widget_class() -> type[Any]:
     """The widget's class, made on first use: anywidget takes a while to import."""
-    import anywidget
     import traitlets
 
-    class JobCard(anywidget.AnyWidget):
+    from dmod.view.still_widget import StillWidget
+
+    class JobCard(StillWidget):
         """A live card of a job."""
 
         _esm = front_end("job-card.js")
@@ -133,11 +132,7 @@ def _widget_class() -> type[Any]:
             self.closed.set()
             super().close()
 
-        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-            bundle = super()._repr_mimebundle_(**kwargs)
-            if bundle is None:
-                return None
-            data, metadata = bundle
-            return {**data, "text/html": job_card(self.status)}, metadata
+        def still(self) -> str:
+            return job_card(self.status)
 
     return JobCard

@@ -3,7 +3,11 @@
 // what was chosen. Nothing is fetched, and all text goes through textContent.
 
 const KINDS = { int16: Int16Array, int32: Int32Array, float32: Float32Array };
-const REACH = 4; // how far a click may miss a gage, in pixels, and how far a hand may shake
+const REACH = 4; // how far a hand may shake in a click, in pixels
+const NEAR = 9; // how far a click may miss a point
+const NAMED = 200; // places of an evaluation up to which those are named that have room
+const CROWD = 700; // nexuses in view beyond which none is drawn
+const FRAME_MS = 180; // how long a step is shown when they play
 
 // ---- Pure: numbers in, numbers out -----------------------------------------------------------
 
@@ -91,6 +95,16 @@ export function hit(arrays, boxes, x, y) {
   return -1;
 }
 
+/** The point nearest to a pixel, of those within reach; -1 for none. Points are [x, y] in pixels. */
+export function nearest(points, px, py, reach = NEAR) {
+  let [found, least] = [-1, reach * reach];
+  points.forEach(([x, y], n) => {
+    const far = (x - px) ** 2 + (y - py) ** 2;
+    if (far <= least) [found, least] = [n, far];
+  });
+  return found;
+}
+
 /** Marks of the features whose water comes to one of some features, those included. */
 export function upstream(downstream, from) {
   const above = Array.from(downstream, () => []);
@@ -169,6 +183,9 @@ function build(el, scene) {
   const search = element("input", "dmod-map-search", bar, {
     type: "search", list, placeholder: "gage or catchment", "aria-label": "find a gage or a catchment",
   });
+  const metric = element("select", "dmod-map-button dmod-map-metric", bar, { "aria-label": "metric" });
+  for (const one of scene.marks?.metrics ?? []) element("option", "", metric, { value: one.name, title: one.title }).textContent = one.label;
+  metric.hidden = (scene.marks?.metrics.length ?? 0) < 2;
   const options = element("datalist", "", bar, { id: list });
   for (const [gage] of scene.gages.slice(0, 500)) element("option", "", options, { value: gage });
   const frame = element("div", "dmod-map-frame", map);
@@ -178,18 +195,20 @@ function build(el, scene) {
   });
   const tip = element("div", "dmod-map-tip", frame, { "aria-hidden": "true" });
   tip.hidden = true;
-  const slider = element("label", "dmod-map-time", map);
+  const slider = element("div", "dmod-map-time", map);
+  const play = button(slider, "▶", "play");
   const moment = element("input", "dmod-map-slider", slider, {
     type: "range", min: "0", max: String(Math.max(scene.steps.length - 1, 0)), step: "1", value: "0", "aria-label": "time",
   });
   const instant = element("span", "dmod-map-instant", slider);
   slider.hidden = scene.steps.length < 2;
   legend(element("div", "dmod-map-legend", map), scene.paint);
+  const classes = element("div", "dmod-map-legend", map);
   const status = element("div", "dmod-map-status", map, { role: "status", "aria-live": "polite" });
   const message = element("div", "dmod-map-message", map);
   message.textContent = scene.message;
   message.hidden = !scene.message;
-  return { map, canvas, tip, larger, smaller, whole, above, clear, search, moment, instant, status };
+  return { map, canvas, tip, larger, smaller, whole, above, clear, search, metric, play, moment, instant, classes, status };
 }
 
 function legend(node, paint) {
@@ -209,6 +228,19 @@ function legend(node, paint) {
     element("span", "", part).textContent = name;
   });
   if (paint.names.length > 40) element("span", "", node).textContent = `and ${paint.names.length - 40} more`;
+}
+
+/** What the colours of a metric mean. */
+function showClasses(node, metric) {
+  node.replaceChildren();
+  node.hidden = !metric;
+  if (!metric) return;
+  element("span", "dmod-map-legend-name", node).textContent = metric.title;
+  for (const [text, colour] of metric.legend) {
+    const part = element("span", "dmod-map-part", node);
+    element("span", "dmod-map-swatch dmod-map-round", part, { "aria-hidden": "true" }).style.background = colour;
+    element("span", "", part).textContent = text;
+  }
 }
 
 /** The paths of all features, in the map's units; of each its own. */
@@ -246,6 +278,8 @@ class DomainMap {
     this.rivers = { points: river_points, part_start: river_part, feature_start: river_feature };
     this.boxes = boxesOf(this.arrays);
     this.place = new Map(this.scene.ids.map((id, n) => [id, n]));
+    this.nexusPlace = new Map((this.scene.nexuses ?? []).map((id, n) => [id, n]));
+    this.points = this.spots();
     this.landPaths = paths(this.arrays, true);
     this.riverPaths = paths(this.rivers, false);
     this.parts = build(el, this.scene);
@@ -254,10 +288,36 @@ class DomainMap {
     this.marked = null;
     this.view = null;
     this.ends = [];
+    this.nexuses = [];
     this.theme();
     this.listen();
     this.choose(model.get("selected") ?? [], false);
-    this.showStep(0);
+    this.showStep(model.get("step") ?? 0, false);
+    this.showMetric(model.get("metric") || this.scene.marks?.metrics[0].name, false);
+  }
+
+  /** What can be pointed at beside catchments: where, what it is called, and which id stands for it. */
+  spots() {
+    const { scene, arrays } = this;
+    const spots = [];
+    const known = (id) => this.place.has(id) || this.nexusPlace.has(id);
+    for (const [n, [label, gage, x, y, target]] of (scene.marks?.places ?? []).entries()) {
+      spots.push({ kind: "mark", n, x, y, name: gage && gage !== label ? `${gage} (${label})` : label, id: target });
+    }
+    for (const [gage, place, x, y, nexus] of scene.gages) {
+      spots.push({ kind: "gage", x, y, name: `gage ${gage}`, id: known(nexus) ? nexus : scene.ids[place] });
+    }
+    (scene.nexuses ?? []).forEach((id, n) => {
+      spots.push({ kind: "nexus", n, x: arrays.nexus_points[2 * n], y: arrays.nexus_points[2 * n + 1], name: id, id });
+    });
+    return spots;
+  }
+
+  /** The point under a pixel, if one is drawn there. */
+  spotAt(px, py) {
+    const seen = this.points.filter((spot) => spot.kind !== "nexus" || this.roomy);
+    const at = nearest(seen.map(({ x, y }) => toScreen(this.view, this.width, this.height, x, y)), px, py);
+    return at < 0 ? null : seen[at];
   }
 
   listen() {
@@ -277,17 +337,27 @@ class DomainMap {
     on(parts.clear, "click", () => this.choose([]));
     on(parts.search, "change", () => this.search());
     on(parts.moment, "input", () => this.showStep(Number(parts.moment.value)));
+    on(parts.play, "click", () => this.run(!this.running));
+    on(parts.metric, "change", () => this.showMetric(parts.metric.value));
+    // The notebook has shortcuts of its own, for letters and Enter too.
+    for (const field of [parts.search, parts.metric, parts.moment]) on(field, "keydown", (event) => event.stopPropagation());
     const sizes = new ResizeObserver(() => this.resize());
     sizes.observe(parts.canvas);
     const themes = new MutationObserver(() => this.theme());
     for (const node of [document.documentElement, document.body]) themes.observe(node, { attributes: true });
     on(window.matchMedia("(prefers-color-scheme: dark)"), "change", () => this.theme());
-    const chosen = () => this.choose(this.model.get("selected") ?? [], false);
-    this.model.on("change:selected", chosen);
-    this.ends.push(() => sizes.disconnect(), () => themes.disconnect(), () => this.model.off("change:selected", chosen));
+    const told = (name, act) => {
+      this.model.on(`change:${name}`, act);
+      this.ends.push(() => this.model.off(`change:${name}`, act));
+    };
+    told("selected", () => this.toldOf(this.model.get("selected") ?? []));
+    told("step", () => this.model.get("step") !== this.step && this.showStep(this.model.get("step"), false));
+    told("metric", () => this.showMetric(this.model.get("metric"), false));
+    this.ends.push(() => sizes.disconnect(), () => themes.disconnect());
   }
 
   end() {
+    this.run(false);
     for (const end of this.ends) end();
     cancelAnimationFrame(this.frame);
   }
@@ -335,6 +405,12 @@ class DomainMap {
 
   search() {
     const text = this.parts.search.value;
+    const nexus = this.nexusPlace.get(text.trim().toLowerCase());
+    if (nexus !== undefined) {
+      this.choose([this.scene.nexuses[nexus]]);
+      this.showSelected();
+      return;
+    }
     const found = find(text, this.scene.gages, this.scene.ids);
     if (found >= 0) {
       this.choose([this.scene.ids[found]]);
@@ -344,38 +420,95 @@ class DomainMap {
 
   /** Select some catchments; what is not on the map stays selected, but cannot be shown. */
   choose(ids, tell = true) {
-    this.selected = ids.map((id) => this.place.get(id)).filter((n) => n !== undefined);
-    if (tell) {
-      this.model.set("selected", ids);
-      this.model.save_changes();
-    }
-    this.markUpstream(Boolean(this.marked) && this.selected.length > 0);
+    const places = (known) => ids.map((id) => known.get(id)).filter((n) => n !== undefined);
+    this.selected = places(this.place);
+    this.nexuses = places(this.nexusPlace);
+    if (tell) this.tell("selected", ids);
+    this.markUpstream(Boolean(this.marked));
+  }
+
+  tell(name, value) {
+    this.model.set(name, value);
+    this.model.save_changes();
+  }
+
+  /** What Python chose; brought into view where all of it is outside. */
+  toldOf(ids) {
+    const now = [...this.selected.map((n) => this.scene.ids[n]), ...this.nexuses.map((n) => this.scene.nexuses[n])];
+    if (now.length === ids.length && now.every((id) => ids.includes(id))) return;
+    this.choose(ids, false);
+    if (!this.view || !(this.selected.length || this.nexuses.length)) return;
+    const seen = new Set(inView(this));
+    const near = (n) => {
+      const [x, y] = toScreen(this.view, this.width, this.height, this.arrays.nexus_points[2 * n], this.arrays.nexus_points[2 * n + 1]);
+      return x > 0 && y > 0 && x < this.width && y < this.height;
+    };
+    if (!this.selected.some((n) => seen.has(n)) && !this.nexuses.some(near)) this.showSelected();
+  }
+
+  showSelected() {
+    const above = this.chosenLand();
+    if (above.length) this.showBox(above);
+  }
+
+  /** The catchments that are selected, and those that drain to selected nexuses. */
+  chosenLand() {
+    const below = new Set(this.nexuses);
+    const { nexus_of: of } = this.arrays;
+    const drained = below.size ? Array.from(of.keys()).filter((n) => below.has(of[n])) : [];
+    return [...new Set([...this.selected, ...drained])];
+  }
+
+  /** Select what is under a pixel: a point before the catchment it stands in. */
+  pickAt(px, py, more) {
+    const spot = this.spotAt(px, py);
+    if (spot?.id) this.pickId(spot.id, more);
+    else this.pick(this.at(px, py), more);
   }
 
   pick(n, more) {
+    if (n >= 0) this.pickId(this.scene.ids[n], more);
+    else if (!more) this.choose([]);
+  }
+
+  pickId(id, more) {
     const before = this.model.get("selected") ?? [];
-    if (n < 0) return more ? undefined : this.choose([]);
-    const id = this.scene.ids[n];
     if (!more) return this.choose([id]);
     return this.choose(before.includes(id) ? before.filter((other) => other !== id) : [...before, id]);
   }
 
   markUpstream(on) {
-    this.marked = on && this.selected.length ? upstream(this.arrays.downstream, this.selected) : null;
+    const from = on ? this.chosenLand() : [];
+    this.marked = from.length ? upstream(this.arrays.downstream, from) : null;
     this.parts.above.setAttribute("aria-pressed", String(Boolean(this.marked)));
     this.say();
     this.draw();
   }
 
   say() {
-    const { ids } = this.scene;
-    if (!this.selected.length) this.parts.status.textContent = "";
-    else {
-      const only = this.selected.length === 1;
-      const what = only ? this.about(this.selected[0]).join(", ") : `${this.selected.length} catchments, ${ids[this.selected[0]]} first`;
-      const all = this.marked?.reduce((sum, mark) => sum + mark, 0);
-      this.parts.status.textContent = `selected: ${what}${this.marked ? `; ${all} on the map drain here` : ""}`;
+    const { ids, nexuses } = this.scene;
+    const names = [...this.selected.map((n) => ids[n]), ...this.nexuses.map((n) => nexuses[n])];
+    if (!names.length) {
+      this.parts.status.textContent = "";
+      return;
     }
+    let what = `${names.length} places, ${names[0]} first`;
+    if (names.length === 1) what = (this.selected.length ? this.about(this.selected[0]) : this.aboutNexus(this.nexuses[0])).join(", ");
+    const all = this.marked?.reduce((sum, mark) => sum + mark, 0);
+    this.parts.status.textContent = `selected: ${what}${this.marked ? `; ${all} on the map drain here` : ""}`;
+  }
+
+  aboutNexus(n) {
+    const id = this.scene.nexuses[n];
+    const others = this.points.filter((spot) => spot.id === id && spot.kind !== "nexus");
+    return [...new Set([id, ...others.flatMap((spot) => this.aboutSpot(spot))])];
+  }
+
+  /** What is known of a point, line by line. */
+  aboutSpot(spot) {
+    if (spot.kind !== "mark") return [spot.name];
+    const values = this.scene.marks.metrics.map((metric) => `${metric.label} ${metric.texts[spot.n]}`);
+    return [spot.name, ...values];
   }
 
   /** What is known of a feature, line by line. */
@@ -395,9 +528,29 @@ class DomainMap {
     return this.arrays.values[this.step * this.scene.ids.length + n];
   }
 
-  showStep(step) {
-    this.step = step;
-    const name = this.scene.steps[step] ?? "";
+  /** Show one step after the other, or stop. */
+  run(on) {
+    clearInterval(this.timer);
+    this.running = on;
+    this.parts.play.textContent = on ? "❚❚" : "▶";
+    this.parts.play.setAttribute("aria-label", on ? "pause" : "play");
+    if (on) this.timer = setInterval(() => this.showStep((this.step + 1) % this.scene.steps.length, false), FRAME_MS);
+    else if (this.timer && this.model.get("step") !== this.step) this.tell("step", this.step);
+  }
+
+  showMetric(name, tell = true) {
+    this.metric = this.scene.marks?.metrics.find((one) => one.name === name) ?? this.scene.marks?.metrics[0];
+    showClasses(this.parts.classes, this.metric);
+    if (this.metric) this.parts.metric.value = this.metric.name;
+    if (tell && this.metric) this.tell("metric", this.metric.name);
+    this.draw();
+  }
+
+  showStep(step, tell = true) {
+    this.step = Math.min(Math.max(step, 0), Math.max(this.scene.steps.length - 1, 0));
+    if (tell) this.tell("step", this.step);
+    const name = this.scene.steps[this.step] ?? "";
+    this.parts.moment.value = String(this.step);
     this.parts.instant.textContent = name;
     this.parts.moment.setAttribute("aria-valuetext", name);
     this.say();
@@ -406,12 +559,13 @@ class DomainMap {
 
   showTip(px, py) {
     const n = this.at(px, py);
+    const spot = this.view ? this.spotAt(px, py) : null;
     const { tip, canvas } = this.parts;
-    canvas.classList.toggle("dmod-map-over", n >= 0);
-    tip.hidden = n < 0;
-    if (n >= 0) {
+    canvas.classList.toggle("dmod-map-over", n >= 0 || spot !== null);
+    tip.hidden = n < 0 && !spot;
+    if (!tip.hidden) {
       tip.replaceChildren();
-      for (const line of this.about(n)) element("div", "", tip).textContent = line;
+      for (const line of spot ? this.aboutSpot(spot) : this.about(n)) element("div", "", tip).textContent = line;
       tip.style.left = `${Math.min(px + 14, Math.max(this.width - tip.offsetWidth - 4, 0))}px`;
       tip.style.top = `${Math.min(py + 14, Math.max(this.height - tip.offsetHeight - 4, 0))}px`;
     }
@@ -440,8 +594,8 @@ class DomainMap {
       "=": () => this.zoom(1.5),
       "-": () => this.zoom(1 / 1.5),
       0: () => this.showBox(),
-      Enter: () => this.pick(this.at(...middle), event.shiftKey),
-      " ": () => this.pick(this.at(...middle), event.shiftKey),
+      Enter: () => this.pickAt(...middle, event.shiftKey),
+      " ": () => this.pickAt(...middle, event.shiftKey),
       u: () => this.markUpstream(!this.marked),
       Escape: () => this.choose([]),
     };
@@ -481,15 +635,17 @@ function listenToPointer(map, on) {
     return map.pan(dx, dy);
   });
   on(canvas, "pointerup", (event) => {
-    if (from && from.far <= REACH) map.pick(map.at(...spot(event)), event.shiftKey);
+    if (from && from.far <= REACH && map.view) map.pickAt(...spot(event), event.shiftKey);
     from = null;
   });
   on(canvas, "pointercancel", () => (from = null));
   on(canvas, "pointerleave", () => map.hideTip());
   on(canvas, "dblclick", (event) => {
+    if (!map.view) return;
     const n = map.at(...spot(event));
-    if (n < 0) return;
-    map.choose([map.scene.ids[n]]);
+    const id = map.spotAt(...spot(event))?.id || map.scene.ids[n];
+    if (!id) return;
+    map.choose([id]);
     map.markUpstream(true);
   });
   const wheel = (event) => {
@@ -522,7 +678,9 @@ function drawMap(map) {
     context.stroke(map.landPaths[map.hover]);
   }
   context.setTransform(dense, 0, 0, dense, 0, 0);
+  drawNexuses(map, context);
   drawGages(map, context);
+  drawMarks(map, context);
   drawScale(map, context);
   if (document.activeElement === canvas) drawCross(map, context);
 }
@@ -582,11 +740,82 @@ function drawRivers(map, context) {
   stroke(c.river, 0);
 }
 
+function overlap(a, b) {
+  return a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+}
+
+function dot(context, x, y, radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 7);
+}
+
+/** Nexuses, where there is room for them; the selected ones always. */
+function drawNexuses(map, context) {
+  const { view, width, height, colours: c, arrays } = map;
+  const at = (n) => toScreen(view, width, height, arrays.nexus_points[2 * n], arrays.nexus_points[2 * n + 1]);
+  const seen = [];
+  for (let n = 0; n < (map.scene.nexuses?.length ?? 0) && seen.length <= CROWD; n++) {
+    const [x, y] = at(n);
+    if (x > -5 && y > -5 && x < width + 5 && y < height + 5) seen.push([x, y]);
+  }
+  map.roomy = seen.length <= Math.min(CROWD, (width * height) / 2500);
+  context.fillStyle = c.paper;
+  context.strokeStyle = c.river;
+  context.lineWidth = 1.4;
+  if (map.roomy) {
+    for (const [x, y] of seen) {
+      dot(context, x, y, 2.6);
+      context.fill();
+      context.stroke();
+    }
+  }
+  context.strokeStyle = c.chosen;
+  context.lineWidth = 2.5;
+  for (const n of map.nexuses) {
+    dot(context, ...at(n), 9);
+    context.stroke();
+  }
+}
+
+/** Places of an evaluation in the colours of a metric, the worst ones last; hollow where it is undefined. */
+function drawMarks(map, context) {
+  const { scene, metric, view, width, height, colours: c } = map;
+  if (!metric) return;
+  const { places } = scene.marks;
+  const radius = Math.min(Math.max(60 / Math.sqrt(places.length), 3.5), 7);
+  const spots = places.map(([, , x, y]) => toScreen(view, width, height, x, y));
+  const taken = spots.map(([px, py]) => [px - radius, py - radius, px + radius, py + radius]);
+  context.font = "600 11px system-ui, sans-serif";
+  context.textAlign = "left";
+  places.forEach(([label, gage], n) => {
+    const [px, py] = spots[n];
+    if (px < -20 || py < -20 || px > width + 20 || py > height + 20) return;
+    dot(context, px, py, radius);
+    context.fillStyle = metric.colours[n] || c.paper;
+    context.fill();
+    context.lineWidth = 3.5;
+    context.strokeStyle = c.paper;
+    context.stroke();
+    context.lineWidth = 1.6;
+    context.strokeStyle = c.ink;
+    context.stroke();
+    const text = `${gage || label}  ${metric.texts[n]}`;
+    const room = [px + radius + 3, py - 6, px + radius + 6 + context.measureText(text).width, py + 6];
+    if (places.length > NAMED || taken.some((other) => overlap(room, other))) return;
+    taken.push(room);
+    context.lineWidth = 3;
+    context.strokeStyle = c.paper;
+    context.strokeText(text, px + radius + 4, py + 4);
+    context.fillStyle = c.ink;
+    context.fillText(text, px + radius + 4, py + 4);
+  });
+}
+
 function drawGages(map, context) {
   const { scene, view, width, height, colours: c } = map;
   context.font = "600 11px system-ui, sans-serif";
   context.lineWidth = 3;
-  const named = scene.gages.length <= 30;
+  const named = scene.gages.length <= 30 && !map.metric;
   for (const [name, , x, y] of scene.gages) {
     const [px, py] = toScreen(view, width, height, x, y);
     if (px < -20 || py < -20 || px > width + 20 || py > height + 20) continue;
@@ -629,8 +858,17 @@ function drawCross({ width, height, colours: c }, context) {
 }
 
 function render({ model, el }) {
-  const map = new DomainMap(model, el);
-  return () => map.end();
+  let map = new DomainMap(model, el);
+  const again = () => {
+    map.end();
+    el.replaceChildren();
+    map = new DomainMap(model, el);
+  };
+  model.on("change:scene", again);
+  return () => {
+    model.off("change:scene", again);
+    map.end();
+  };
 }
 
 export default { render };

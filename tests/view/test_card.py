@@ -135,7 +135,7 @@ class Job:
 @pytest.fixture
 def kernel(monkeypatch):
     pytest.importorskip("anywidget")
-    monkeypatch.setattr(widget, "_in_kernel", lambda: True)
+    monkeypatch.setattr(widget, "in_kernel", lambda: True)
     monkeypatch.setattr(widget, "POLL_S", 0.01)
 
 

@@ -19,7 +19,7 @@ from domain_fake import FakeDomain, chessboard
 pytest.importorskip("anywidget")
 
 from dmod.errors import InputError, OutputError, SelectionError
-from dmod.view import domain_explore
+from dmod.view import domain_explore, domain_map
 from dmod.view.domain_explore import explore, pack
 
 WIDGETS = Path(__file__).parents[2] / "jupyter_ext" / "widgets"
@@ -179,7 +179,7 @@ def test_a_saved_notebook_keeps_a_picture_and_the_map_while_it_is_small(monkeypa
     image = re.search(r'src="data:image/svg\+xml;base64,([^"]*)"', data["text/html"])[1]
     assert base64.b64decode(image).startswith(b"<svg")
     assert html.unescape(re.search(r'srcdoc="([^"]*)"', data["text/html"])[1]) == widget.to_html()
-    monkeypatch.setattr(domain_explore, "CARRIED_BYTES", 1_000)
+    monkeypatch.setattr(domain_map, "CARRIED_BYTES", 1_000)
     assert "srcdoc" not in widget._repr_mimebundle_()[0]["text/html"]
 
 
