@@ -1,8 +1,9 @@
 """One lazy look-up per entry-point group.
 
 A plug-in that cannot be loaded is reported with its reason and left out; it never
-stops the others. The groups in use: ``dmod.executors``, ``dmod.formats``,
-``dmod.images``, ``dmod.modules``, ``dmod.plots``, ``dmod.rules``.
+stops the others. The groups in use: ``dmod.evaluation_plots``, ``dmod.executors``,
+``dmod.formats``, ``dmod.images``, ``dmod.metrics``, ``dmod.modules``,
+``dmod.observations``, ``dmod.plots``, ``dmod.rules``.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _HERE = Path(__file__).parent
+sys.path.insert(0, str(_HERE))
 
 project = "dmod"
 author = "The dmod developers"
@@ -77,11 +79,21 @@ for _notebook in sorted((_HERE.parent / "examples").glob("*.ipynb")):
 
 
 def setup(app: Sphinx) -> None:
-    """Be asked for signatures before numpydoc, which finds one behind an alias of an array."""
+    """Be asked for signatures before numpydoc, which finds one behind an alias of an array; put tables into pages."""
     app.connect("autodoc-process-signature", _signature, priority=400)
+    app.connect("source-read", _metrics)
 
 
 def _signature(app: object, what: str, *others: object) -> tuple[()] | None:
     """Data have no signature, and that is the answer; of anything else, no opinion."""
     del app, others
     return () if what == "data" else None
+
+
+def _metrics(app: object, page: str, text: list[str]) -> None:
+    """Put the tables of the registry into the page of metrics."""
+    del app
+    if page == "metrics":
+        from metric_tables import PLACE, tables
+
+        text[0] = text[0].replace(PLACE, tables())
