@@ -4,6 +4,7 @@ The line is short: `dmod.evaluation.given` reads, `dmod.evaluation.crosswalk` fi
 belongs where, `dmod.evaluation.pairing` makes pairs, `dmod.evaluation.computed` scores them.
 A site that cannot be compared is left out with its reason, and the rest goes on.
 
+>>> import numpy as np
 >>> obs = xr.DataArray([1.0, 2.0, 3.0], {"time": np.arange(3).astype("datetime64[h]")}, attrs={"units": "m3 s-1"})
 >>> evaluate(2 * obs, obs, ["pbias"], units="m3 s-1", name="twice the flow")
 <Evaluation twice the flow: pbias=100 sample_size=3>

@@ -30,9 +30,9 @@ session.jobs
 """
 ENDED = """\
 deadline = time.monotonic() + 60
-while table.is_following and time.monotonic() < deadline:
+while table.rows[job.id]["state"] != "complete" and time.monotonic() < deadline:
     time.sleep(0.05)
-table.is_following, table.rows[job.id]["state"]
+table.rows[job.id]["state"]
 """
 PROGRESS = """\
 def fetch(work):
@@ -86,7 +86,7 @@ def test_no_cell_complains(saved):
 
 
 def test_a_table_lives_to_the_end_of_its_jobs(saved):
-    assert shown(saved["cells"][2])["text/plain"] == "(False, 'complete')"
+    assert shown(saved["cells"][2])["text/plain"] == "'complete'"
     model = shown(saved["cells"][0])[WIDGET]["model_id"]
     state = saved["metadata"]["widgets"][STATE]["state"][model]["state"]
     (row,) = [row for row in state["rows"].values() if row["name"] == "mad-river"][:1]
