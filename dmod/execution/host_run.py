@@ -185,8 +185,7 @@ class HostRun:
         self._looked_s, self._taken = now_s, taken
         self._usage = (Usage(self._plan.places[0].host, cores, taken.memory_bytes),)
         if self._stall.is_over(now_s):
-            self._end()
-            self._finish_log()
+            self.stop()  # how ranks end that were ended here is no news to those who start the plan again
             stalled = self._stall.failure(now_s)
             self._failure = RunError(stalled.headline, hint=stalled.hint, **stalled.facts, last=self._log.last)
 

@@ -24,8 +24,8 @@ __all__ = ["JobTable", "Row", "TableJob", "as_html", "row_of"]
 
 log = logging.getLogger("dmod.view")
 
-#: Shortest time between two questions [s], and how long a round of them may hold up a notebook [s].
-POLL_S, _AT_ONCE_S = 0.5, 0.3
+#: Shortest and longest time between two questions [s], and how long a round of them may hold up a notebook [s].
+POLL_S, _LONGEST_S, _AT_ONCE_S = 0.5, 5.0, 0.3
 #: Share of the time that questions may take.
 _BUSY = 0.2
 #: Rows told at once, and rows of a saved table.
@@ -204,7 +204,7 @@ class JobTable(StillWidget):
             self._ask(self._open())
             if not self._open():
                 break
-            pause = max(POLL_S, (time.monotonic() - began) / _BUSY)
+            pause = min(max(POLL_S, (time.monotonic() - began) / _BUSY), _LONGEST_S)
         if not self._closed.is_set():
             self.send_state("rows")  # what is saved from now on is how it ended
 

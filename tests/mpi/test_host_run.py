@@ -138,6 +138,7 @@ def test_a_run_without_a_sign_of_life_is_failed_and_ended(plan_of, start):
     assert "no progress" in problem.headline
     assert "output step 100" in str(problem)
     assert host_run.attach(plan) is None
+    assert not (plan.staging / "started").exists()
 
 
 def test_a_plan_that_runs_is_not_started_again(plan_of, start, tmp_path):

@@ -90,6 +90,14 @@ def test_the_table_follows_its_jobs_to_the_end_and_asks_no_more(shown):
     assert [job.asked for job in jobs] == before
 
 
+def test_a_table_that_was_answered_late_does_not_rest_for_long(shown, monkeypatch):
+    monkeypatch.setattr(job_table, "_LONGEST_S", 0.05)
+    monkeypatch.setattr(job_table, "_BUSY", 1e-6)
+    job = FakeJob(1)
+    shown([job])
+    until(lambda: job.asked > 3, seconds=5)
+
+
 def test_a_closed_table_asks_no_more(shown):
     job = FakeJob(1)
     table = shown([job])
