@@ -34,7 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dmod.model.findings import Report
 
@@ -63,6 +63,7 @@ __all__ = [
     "UnitsError",
     "as_failure",
     "from_facts",
+    "listed",
     "to_facts",
 ]
 
@@ -232,6 +233,16 @@ def as_failure(problem: DmodError) -> RunError:
     failed = RunError(problem.headline, hint=problem.hint, **problem.facts)
     failed.__cause__ = problem
     return failed
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names in one line, and how many more there are: a fact that stays short.
+
+    >>> listed(["cat-1", "cat-2", "cat-3", "cat-4"], most=3)
+    'cat-1, cat-2, cat-3 and 1 more'
+    """
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def to_facts(problem: DmodError) -> dict[str, Any]:

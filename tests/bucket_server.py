@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requiring import cannot
 
 __all__ = ["Server", "bucket", "s3_server"]
 
@@ -56,13 +57,6 @@ class Server:
         for path in system.find(bucket):
             system.rm_file(path)
         system.call_s3("delete_bucket", Bucket=bucket)
-
-
-def cannot(reason: str) -> None:
-    """Skip, or fail where everything must be tested."""
-    if os.environ.get("DMOD_TEST_REQUIRE") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def free_port() -> int:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmod.errors import listed
 from dmod.evaluation.interval_frames import interval_frames, interval_level
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ def _without_value(made: Evaluation) -> list[str]:
     for (metric, reason), rows in missing.groupby(["metric", "reason"], sort=False):
         where = [" ".join(map(str, row)) for row in rows.drop(columns=["metric", "reason"]).to_numpy().tolist()]
         named = [one for one in where if one]
-        more = f" and {len(named) - _PLACES:,} more" if len(named) > _PLACES else ""
-        at = f" at {', '.join(named[:_PLACES])}{more}" if named else ""
+        at = f" at {listed(named, _PLACES)}" if named else ""
         lines.append(f"no value  {metric}{at}: {reason}")
     return [*lines[:_SHOWN], *([f"no value  {len(lines) - _SHOWN:,} more"] if len(lines) > _SHOWN else [])]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmod.conductor.question import cores_here, looks_large
+from dmod.conductor.question import looks_large
 from dmod.errors import CheckError
 from dmod.execution.cluster import open_cluster
 from dmod.execution.dask_run import DaskRun, launch
@@ -20,6 +20,7 @@ from dmod.execution.threads import ThreadRun
 from dmod.formats import run_output
 from dmod.model.case import Case, Question
 from dmod.model.check import examine
+from dmod.schedule.host_here import cores_here
 from dmod.schedule.sizing import Sizing, size_run
 
 if TYPE_CHECKING:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from dmod.job.request import JobRequest
 from dmod.model.case import Question
 from dmod.model.run_directory import find_run_directory
 
-__all__ = ["cores_here", "looks_large", "question_of"]
+__all__ = ["looks_large", "question_of"]
 
 _LARGE_BYTES = 256 * 2**20
 
@@ -44,11 +42,6 @@ def question_of(request: JobRequest, *, every_value: bool) -> Question:
         request.units,
         every_value,
     )
-
-
-def cores_here() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def looks_large(request: JobRequest) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmod.errors import AllocationError, CheckError, InputError, RunError
+from dmod.errors import AllocationError, CheckError, InputError, RunError, listed
 from dmod.execution.executor import Executor, executor_named
 from dmod.execution.mpi_gather import gather
 from dmod.execution.mpi_inputs import Inputs, prepare_inputs
@@ -208,7 +208,7 @@ class RankWay:
             found = gather(made, self._inputs.domain, self._inputs.start_s, self._inputs.steps, whole)
             if not found.is_whole:
                 raise RunError(
-                    "ranks ended well and yet left outputs out", missing=_some(found.missing),
+                    "ranks ended well and yet left outputs out", missing=listed(found.missing),
                     hint="what is there is kept; the log says what ngen said",
                 )  # fmt: skip
         run_output.seal(run_output.Layout(whole, self._inputs.steps, {}), whole, provenance)
@@ -228,8 +228,3 @@ class RankWay:
             made.replace(self._staging / made.name)  # where partial outputs are looked for
         if self.plan is not None:
             self._executor.clear(self.plan.mpi)
-
-
-def _some(names: tuple[str, ...]) -> str:
-    """The first of many names."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dmod.errors import ObservationError
+from dmod.errors import ObservationError, listed
 from dmod.evaluation.given import labels_of, place_of
 from dmod.evaluation.instants import picked
 
-__all__ = ["GAGE", "bare", "crosswalk_of", "listed", "matched"]
+__all__ = ["GAGE", "bare", "crosswalk_of", "matched"]
 
 #: The coordinate that says which observed site belongs to a place.
 GAGE = "gage"
@@ -44,11 +44,6 @@ def bare(site: str) -> str:
     ('01073000', '01073000', 'nex-27')
     """
     return _PREFIX.sub("", site.strip())
-
-
-def listed(labels: Sequence[str], most: int = 5) -> str:
-    """Some labels in one line."""
-    return ", ".join(labels[:most]) + (f" and {len(labels) - most:,} more" if len(labels) > most else "")
 
 
 def crosswalk_of(given: Any, places: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmod.errors import ObservationError
+from dmod.errors import ObservationError, listed
 from dmod.evaluation.instants_utc import NAIVE
 from dmod.evaluation.records import Asked, Records, counted, labels, one_label
 from dmod.evaluation.sources import Source
@@ -129,7 +129,7 @@ def _spellings(table: ParquetTable, site: Column | None, asked: Asked) -> list[s
         raise ObservationError(
             f"{table.paths[0].name} has none of the sites asked for",
             asked=", ".join(asked.sites[:5]),
-            has=", ".join(sorted(names)[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else ""),
+            has=listed(sorted(names)),
             hint="choose sites of 'has'; mind leading zeros",
         )
     return [names[at] for at in np.sort(places)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any, Final
 
 import numpy as np
@@ -14,12 +13,12 @@ from dmod.evaluation.merging import pooled
 from dmod.evaluation.plain import sweep_plainly
 from dmod.evaluation.pool import Sums, Table
 from dmod.evaluation.reasons import reasons_of
+from dmod.schedule.host_here import cores_here
 
 __all__ = [
     "OPERATORS",
     "SMALL",
     "both_of",
-    "cores",
     "in_rows",
     "pooled",
     "reached",
@@ -177,7 +176,7 @@ def swept(
         How many work at the same time, otherwise one for each core; the result does not depend on it.
     """
     out = Raw.zeros(thresholds.shape[0], asked, thresholds.shape[1], eps)
-    wanted = cores() if threads is None else threads
+    wanted = cores_here() if threads is None else threads
     _sweep(sim, obs, asked, thresholds, out, sim.size, wanted if sim.size > _WORTH_THREADS else 1)
     return out
 
@@ -199,8 +198,3 @@ def _sweep(s: Any, o: Any, asked: Asked, thresholds: Floats, out: Raw, size: int
         from dmod.evaluation.passes import sweep
 
         sweep(s, o, asked, thresholds, out, threads=threads)
-
-
-def cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dmod.errors import ObservationError, UnitsError
+from dmod.errors import ObservationError, UnitsError, listed
 from dmod.evaluation.gridding import grid_array, gridded
 from dmod.evaluation.records import Asked, Records, counted
 from dmod.units import conversion
@@ -189,9 +189,7 @@ def _places(names: Sequence[str], asked: Asked, name: str, notes: list[str]) -> 
     """Where the sites wanted stand; an error if none is there."""
     places, absent = asked.found(names)
     if not places:
-        shown = ", ".join(sorted(names)[:_NAMED]) + (
-            f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-        )
+        shown = listed(sorted(names), _NAMED)
         raise ObservationError(
             f"{name} has none of the sites asked for",
             asked=", ".join(absent[:_NAMED]),

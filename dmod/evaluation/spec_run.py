@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dmod.errors import ObservationError
-from dmod.evaluation.crosswalk import GAGE, listed
+from dmod.errors import ObservationError, listed
+from dmod.evaluation.crosswalk import GAGE
 from dmod.evaluation.metric import find_metric
 from dmod.evaluation.original import original_metric
 from dmod.evaluation.pairing import Pairing, paired

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dmod.errors import DmodError
+from dmod.errors import DmodError, listed
 
 __all__ = ["Finding", "Report", "Severity"]
 
@@ -70,7 +70,7 @@ class _Fold:
     def lines(self) -> list[tuple[str, str]]:
         """Label and text of each line below the message."""
         places = (("in", self.files), ("at", self.keys), ("for", self.ids))
-        rows = [*((label, _some(names)) for label, names in places), ("->", self.remedy)]
+        rows = [*((label, listed(names, _SHOWN)) for label, names in places), ("->", self.remedy)]
         return [(label, text) for label, text in rows if text]
 
     @property
@@ -213,13 +213,3 @@ def _fold(group: Sequence[Finding]) -> _Fold:
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     """Each name once, in order, without empty ones."""
     return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few, and how many more.
-
-    >>> _some(["cat-1", "cat-2", "cat-3", "cat-4"])
-    'cat-1, cat-2, cat-3 and 1 more'
-    """
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")

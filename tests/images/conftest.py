@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import h5py
 import pytest
 from bucket_server import bucket, s3_server
+from requiring import cannot
 
 from dmod.domain.domain import Domain
 from dmod.errors import DmodError
@@ -110,9 +111,7 @@ def engine() -> Iterator[DockerClient]:
     try:
         client = connect()
     except DmodError as problem:
-        if os.environ.get("DMOD_TEST_REQUIRE"):
-            pytest.fail(f"a container engine is required here: {problem}")
-        pytest.skip(f"no container engine: {problem.headline}")
+        cannot(f"no container engine: {problem}")
     yield client
     client.close()
 
@@ -124,9 +123,7 @@ def worker_image(engine) -> str:
 
     base = folder_named("worker").base
     if not engine.images.list(base):
-        if os.environ.get("DMOD_TEST_REQUIRE"):
-            pytest.fail(f"the image {base} is required here")
-        pytest.skip(f"the engine has no image {base}")
+        cannot(f"the engine has no image {base}")
     return build_image(engine, folder_named("worker"), tag="dmod-worker:tests").tags[0]
 
 

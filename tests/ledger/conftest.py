@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from requiring import cannot
 
 from dmod.job.lifecycle import State
 from dmod.ledger.jobs import JobRow
@@ -98,9 +99,7 @@ def new_server(folder: Path) -> Server:
         psycopg = None
     lacking = "PostgreSQL is not installed" if not (initdb and pg_ctl) else "psycopg is not installed"
     if not (initdb and pg_ctl and psycopg):
-        if os.environ.get("DMOD_TEST_REQUIRE") == "1":
-            pytest.fail(lacking)
-        pytest.skip(lacking)
+        cannot(lacking)
     return Server(folder, initdb, pg_ctl)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from copy import deepcopy
 
@@ -10,6 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from requiring import cannot
 
 from dmod.prepare.basin import make_basin
 
@@ -122,9 +122,7 @@ def test_a_page_of_a_notebook_without_widget_state_shows_all_of_them(saved):
     try:
         from nbconvert import HTMLExporter
     except ImportError:
-        if os.environ.get("DMOD_TEST_REQUIRE"):
-            pytest.fail("nbconvert is not installed")
-        pytest.skip("nbconvert is not installed")
+        cannot("nbconvert is not installed")
     notebook = deepcopy(saved)
     del notebook["metadata"]["widgets"]
     page, _ = HTMLExporter(exclude_input=True).from_notebook_node(notebook)

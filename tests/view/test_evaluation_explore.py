@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from evaluation_made import many, one, wave
+from requiring import cannot
 
 from dmod.errors import OutputError, SelectionError, UnitsError
 from dmod.view.evaluation_axes import decimate
@@ -57,13 +57,6 @@ def node(tmp_path):
         return json.loads(ran.stdout)
 
     return run
-
-
-def cannot(reason):
-    """Skip, or fail where everything must be tested."""
-    if os.environ.get("DMOD_TEST_REQUIRE"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture

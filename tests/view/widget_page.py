@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import queue
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pytest
+from requiring import cannot
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>widget</title>
@@ -84,13 +83,6 @@ DARK = """:root { --jp-layout-color0: #111; --jp-layout-color1: #212121; --jp-la
 --jp-ui-font-color1: #fff; --jp-ui-font-color2: rgba(255,255,255,.7); --jp-border-color1: #616161;
 --jp-border-color2: #424242; --jp-brand-color1: #64b5f6; --jp-success-color1: #388e3c; --jp-error-color1: #d32f2f; }
 body { background: #111; }"""
-
-
-def cannot(reason):
-    """Skip, or fail where everything must be tested."""
-    if os.environ.get("DMOD_TEST_REQUIRE"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def page_of(widget, script="", *, dark=False, more=None):
