@@ -161,9 +161,9 @@ def test_values_near_the_largest_have_none():
 def test_the_number_of_threads_changes_nothing(monkeypatch, threads):
     rng = np.random.default_rng(1)
     obs = rng.random((40, 30_000))
-    monkeypatch.setattr(reduce, "cores", lambda: 1)
+    monkeypatch.setattr(reduce, "cores_here", lambda: 1)
     alone = both_of(obs**2, obs, [0.5], logs=True)
-    monkeypatch.setattr(reduce, "cores", lambda: threads)
+    monkeypatch.setattr(reduce, "cores_here", lambda: threads)
     together = both_of(obs**2, obs, [0.5], logs=True)
     for one, other in zip(alone, together, strict=True):
         for (_, a), (_, b) in zip(arrays(one), arrays(other), strict=True):

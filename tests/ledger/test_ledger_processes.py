@@ -78,6 +78,7 @@ with Ledger.open(url) as ledger:
             for state in (State.RUNNING, State.COMPLETE):
                 ledger.append(job, name, state, "x", {"by": name})
             done += 1
+        time.sleep(0.005)  # SQLite lets whoever asks first go first, and does not see to it that others get a turn
     print(done)
 """
 

@@ -17,8 +17,9 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 
 JOBS = """\
-import threading, time
+import os, threading, time
 import dmod
+os.environ["DMOD_HOME"] = os.path.abspath("home")  # jobs of other tests may never end
 session = dmod.connect()
 job = session.run({directory!r})
 table = dmod.JobTable(session.jobs)
