@@ -19,6 +19,7 @@
     │   ├── JobError          there is no such job, or it cannot do that where it stands
     │   ├── AllocationError   no machine will ever have what was asked for
     │   └── CheckError        the pre-flight check found errors; ``report`` lists them all
+    ├── ServiceError          a service over HTTP cannot be reached
     ├── StoreError            bytes cannot be kept or fetched
     ├── LedgerError           the ledger cannot be opened, read or written
     │   └── LostLease         somebody else conducts the job now
@@ -59,6 +60,7 @@ __all__ = [
     "RealizationError",
     "RunError",
     "SelectionError",
+    "ServiceError",
     "StoreError",
     "UnitsError",
     "as_failure",
@@ -195,12 +197,20 @@ class CheckError(InputError):
         return f"the check found {len(self.report.errors)} errors"
 
 
+class ServiceError(DmodError):
+    """A service over HTTP cannot be reached."""
+
+    http = 502
+
+
 class StoreError(DmodError):
     """Bytes cannot be kept or fetched."""
 
 
 class LedgerError(DmodError):
     """The ledger cannot be opened, read or written."""
+
+    http = 503
 
 
 class LostLease(LedgerError):

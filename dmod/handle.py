@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dmod.execution.rank_plan import RankPlan
     from dmod.job.record import Event, Progress
     from dmod.model.findings import Report
-    from dmod.service import LocalService
+    from dmod.service import Service
     from dmod.view.job_table import JobTable
 
 __all__ = ["Job", "JobList"]
@@ -48,7 +48,7 @@ class Job:
     """A job in the ledger."""
 
     #: Who is asked.
-    service: LocalService
+    service: Service
     #: Its id, such as ``mad-river-4x7qk2``.
     id: str
 
@@ -214,7 +214,8 @@ class Job:
         from dmod.conductor.provenance import PROVENANCE
 
         self.wait()
-        found: dict[str, Any] = json.loads((self.target / PROVENANCE).read_text(encoding="utf-8"))
+        place = self.service.seen(self.target)
+        found: dict[str, Any] = json.loads((place / PROVENANCE).read_text(encoding="utf-8"))
         return found
 
     @property
@@ -228,13 +229,13 @@ class Job:
         from dmod.formats.outputs import open_outputs
 
         self.wait()
-        return open_outputs(self.target)
+        return open_outputs(self.service.seen(self.target))
 
     @cached_property
     def domain(self) -> Domain:
         """The catchments that are run; waits until they are checked."""
-        from dmod.conductor.question import question_of
-        from dmod.model.check import domain_of
+        from dmod.conductor.question import domain_of_job
+        from dmod.service import LocalService
 
         while self.plan is None and not self.state.is_final:
             time.sleep(_LOOK_S[1])
@@ -243,7 +244,14 @@ class Job:
             return here.plan.case.domain
         if self.plan is None:
             self.wait()
-        return domain_of(question_of(self.request, every_value=False))
+        if isinstance(self.service, LocalService):
+            return domain_of_job(self.request, self.service.settings.home / "jobs" / self.id)
+        if self.request.directory is None:
+            raise JobError(
+                f"the directory of the run {self.id} lies where it was made, and not here",
+                hint="ask for it there: its page in JupyterLab has an evaluation",
+            )  # fmt: skip
+        return domain_of_job(self.request, self.request.directory)
 
     def evaluate(
         self,
@@ -287,23 +295,23 @@ class Job:
         """
         from dmod.catalog.adding import require_free
         from dmod.catalog.catalog import Catalog
-        from dmod.catalog.evaluations import evaluate_run, keep_evaluation, nexus_meant, observations_of, outputs_of
+        from dmod.catalog.evaluations import evaluate_job, nexus_meant, observations_of
         from dmod.data.dataset import check_name
+        from dmod.service import LocalService
+        from dmod.settings import read_settings
 
-        catalog = Catalog.at(self.service.settings, self.service.ledger, owner=self.service.owner)
+        # What runs elsewhere is compared here, and kept among the datasets of this machine.
+        here = self.service if isinstance(self.service, LocalService) else LocalService(read_settings())
+        catalog = Catalog.at(here.settings, here.ledger, owner=here.owner)
         if keep is not None:
             require_free(catalog.ledger, check_name(keep))
         outputs = self.outputs
         if gage is not None or nexus is not None:
             nexus_meant(self.domain, gage, nexus)
-        observed, digest = observations_of(catalog, observations, units)
-        found = evaluate_run(
-            outputs, self.domain, observed, gage=gage, nexus=nexus, metrics=metrics, variable=variable, **options
-        )
-        if keep is not None:
-            parents = [outputs_of(catalog, self.id, self.target), digest]
-            keep_evaluation(catalog, found, name=keep, parents=parents)
-        return found
+        return evaluate_job(
+            catalog, self.id, self.target, outputs, self.domain, observations_of(catalog, observations, units),
+            gage=gage, nexus=nexus, metrics=metrics, variable=variable, keep=keep, **options,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         try:

@@ -8,6 +8,7 @@ else: somebody else's job is answered like one that is not there.
 from __future__ import annotations
 
 import contextlib
+import copy
 import getpass
 import logging
 import re
@@ -17,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from dmod.conductor.conduct import Conduct
     from dmod.conductor.conductor import Conductor
     from dmod.ledger.claims import Holder
+    from dmod.ledger.glances import Asked, Glance
     from dmod.ledger.jobs import JobRow
     from dmod.ledger.ledger import Ledger
 
@@ -44,7 +47,11 @@ _LOOK_S = 0.05
 class Service(Protocol):
     """What a session, a panel or a hub asks."""
 
-    def submit(self, request: JobRequest, *, array: str | None = None) -> str:
+    @property
+    def owner(self) -> str:
+        """Who asks."""
+
+    def submit(self, request: JobRequest, *, array: str | None = None, attend: bool = True) -> str:
         """Keep a request and give the id of its job; returns at once."""
 
     def submit_many(self, requests: Sequence[JobRequest]) -> tuple[str, list[str]]:
@@ -68,14 +75,35 @@ class Service(Protocol):
     def detail(self, job: str, key: str) -> str | None:
         """What its conductor left: ``plan``, ``report``."""
 
-    def set_goal(self, job: str, goal: Goal) -> None:
+    def set_goal(self, job: str, goal: Goal, *, attend: bool = True) -> None:
         """Write what its owner wants."""
 
-    def restart(self, job: str) -> None:
+    def restart(self, job: str, *, attend: bool = True) -> None:
         """Have a failed or cancelled job run again, from where it can."""
 
     def delete(self, job: str) -> None:
         """Forget a job that has ended; its outputs stay."""
+
+    def attend(self, job: str) -> None:
+        """See that somebody conducts a job."""
+
+    def served(self) -> bool:
+        """Whether somebody lives who conducts every job of the owner."""
+
+    def conducted(self, job: str) -> bool:
+        """Whether somebody who lives conducts a job, or will as soon as may be."""
+
+    def here(self, job: str) -> Conduct | None:
+        """What this process knows of a job because it conducts it."""
+
+    def follow_log(self, job: str) -> Iterator[str]:
+        """Lines of a job's log as they come, until the job has ended."""
+
+    def seen(self, path: Path) -> Path:
+        """Where a path of the service's machine is on this one."""
+
+    def close(self) -> None:
+        """Let go of everything."""
 
 
 class LocalService:
@@ -116,6 +144,14 @@ class LocalService:
                 self._conductor = Conductor(self.ledger, host=host, settings=self.settings)
             return self._conductor
 
+    def acting_for(self, owner: str) -> LocalService:
+        """The same service, asked by somebody else; it shares the ledger, and whoever conducts."""
+        with self._lock:
+            assert self._ledger is not None, "a ledger that is opened later would not be shared"
+            other = copy.copy(self)
+        other.owner, other.settings = owner, replace(self.settings, owner=owner)
+        return other
+
     def close(self) -> None:
         """Let go of jobs under way, for others to take up, and of the ledger."""
         with self._lock:
@@ -130,10 +166,10 @@ class LocalService:
         """See `Service.submit`; with *attend* false this process does not conduct it."""
         return self._submit([request], array, attend=attend)[0]
 
-    def submit_many(self, requests: Sequence[JobRequest]) -> tuple[str, list[str]]:
+    def submit_many(self, requests: Sequence[JobRequest], *, attend: bool = True) -> tuple[str, list[str]]:
         """See `Service.submit_many`; all of them are kept, or none."""
         array = f"array-{_random(6)}"
-        return array, self._submit(requests, array, attend=True)
+        return array, self._submit(requests, array, attend=attend)
 
     def _submit(self, requests: Sequence[JobRequest], array: str | None, *, attend: bool) -> list[str]:
         """Keep requests, and see that somebody conducts them."""
@@ -159,14 +195,18 @@ class LocalService:
             self.conductor.conduct(job)
 
     def served(self) -> bool:
-        """Whether a ``dmod serve`` lives that conducts every job."""
-        return any(one.facts.get("kind") == "serve" for one in self._living())
+        """Whether somebody lives who conducts every job of the owner: ``dmod serve``, or a Jupyter server."""
+        return any(map(self._serves, self._living()))
 
     def conducted(self, job: str) -> bool:
         """Whether somebody who lives conducts a job, or will as soon as may be."""
         living = self._living()
         holder = self.ledger.job(job).holder
-        return any(one.name == holder or one.facts.get("kind") == "serve" for one in living)
+        return any(one.name == holder or self._serves(one) for one in living)
+
+    def _serves(self, one: Holder) -> bool:
+        """Whether somebody conducts every job of the owner."""
+        return one.facts.get("kind") == "serve" and one.facts.get("owner") in (None, self.owner)
 
     def _living(self) -> list[Holder]:
         """Who conducts; somebody who was killed on this machine is not among them."""
@@ -259,6 +299,27 @@ class LocalService:
             If it has not ended.
         """
         self.ledger.delete_job(self.job(job).id)
+
+    def glances(self, asked: Asked, *, limit: int | None = None) -> tuple[list[Glance], int]:
+        """Jobs of the owner at a glance, newest first; and how many there are, wherever a list begins or ends."""
+        mine = replace(asked, owner=self.owner)
+        found = self.ledger.glances(mine, limit=limit)
+        whole = asked.before is None and (limit is None or len(found) < limit)
+        return found, len(found) if whole else self.ledger.count(replace(mine, before=None))
+
+    def sees(self, glance: Glance) -> bool:
+        """Whether a job is the owner's."""
+        return glance.owner == self.owner
+
+    def log_lines(
+        self, job: str, after: int = -1, *, limit: int, last: bool = False
+    ) -> tuple[list[tuple[int, float, str]], bool]:
+        """A page of a job's log, see `dmod.ledger.logs.Logs.log_lines`."""
+        return self.ledger.log_lines(self.job(job).id, after, limit=limit, last=last)
+
+    def seen(self, path: Path) -> Path:
+        """See `Service.seen`: it is this machine."""
+        return path
 
     def follow_log(self, job: str) -> Iterator[str]:
         """Lines of a job's log as they come, until the job has ended."""

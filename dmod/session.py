@@ -9,18 +9,18 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from dmod.conductor.asking import AnyPath, request_from, request_of
 from dmod.errors import InputError
 from dmod.handle import Job, JobList
-from dmod.job.request import Composition, JobRequest, OutputFormat, instant
-from dmod.schedule.resources import Host, read_memory
-from dmod.service import LocalService
+from dmod.job.request import Composition, JobRequest
+from dmod.schedule.resources import Host
+from dmod.service import LocalService, Service
 from dmod.settings import Settings, read_settings
-from dmod.store.remote import is_remote
 
 if TYPE_CHECKING:
     from dmod.catalog.catalog import Catalog
@@ -30,86 +30,37 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Session", "connect", "request_from", "request_of", "run"]
 
-AnyPath = str | os.PathLike[str]
 
+def connect(url: str | None = None, *, token: str | None = None) -> Session:
+    """A session on this machine, or at a service over HTTP.
 
-def connect() -> Session:
-    """A session on this machine.
+    Parameters
+    ----------
+    url : str, optional
+        Base URL of a Jupyter server with dmod, or of ``dmod serve --http``; what ``DMOD_URL`` says
+        otherwise, and this machine where that says nothing.
+    token : str, optional
+        Lets you in there; what ``DMOD_TOKEN`` says otherwise.
 
     Returns
     -------
     Session
-        Ready to run.
+        Ready to run. In a kernel of a Jupyter server with dmod, that server conducts its jobs.
+
+    Raises
+    ------
+    InputError
+        If it is no URL.
     """
-    return Session()
+    settings = read_settings()
+    if url is None:
+        return Session(settings, token=token)
+    return Session(replace(settings, url=url), token=token or os.environ.get("DMOD_TOKEN", ""))
 
 
 def run(directory: AnyPath, **options: Any) -> Job:
     """Run an ngen or NGIAB run directory; see `Session.run`."""
     return connect().run(directory, **options)
-
-
-def request_of(
-    directory: AnyPath,
-    *,
-    hydrofabric: AnyPath | None = None,
-    realization: AnyPath | None = None,
-    forcing: AnyPath | None = None,
-    output: AnyPath | None = None,
-    output_format: OutputFormat = "netcdf",
-    overwrite: bool = False,
-    catchments: Iterable[str] | str | None = None,
-    start: str | None = None,
-    end: str | None = None,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    units: str = "strict",
-    memory: str | int | None = None,
-    priority: int = 50,
-    on: str = "dask",
-    ranks: int | None = None,
-    image: str | None = None,
-    hosts: Iterable[str] | str = (),
-    gpus: str | None = None,
-    partitions: AnyPath | None = None,
-    paradigm: str = "single_node",
-) -> JobRequest:
-    """A request, from what people write; the parameters are those of `Session.run`."""
-    if units not in ("strict", "ngen"):
-        raise InputError(f"there is no units policy {units!r}", has="strict, ngen")
-    away, taken = is_remote(directory), output is not None and is_remote(output)
-    return JobRequest(
-        directory=None if away else Path(directory).expanduser(),
-        origin=os.fspath(directory) if away else None,
-        hydrofabric=_path(hydrofabric),
-        realization=_path(realization),
-        forcing=_path(forcing),
-        output=None if taken else _path(output),
-        delivery=os.fspath(output) if output is not None and taken else None,
-        output_format=output_format,
-        overwrite=overwrite,
-        catchments=None if catchments is None else _words(catchments),
-        start_s=None if start is None else instant(str(start)),
-        end_s=None if end is None else instant(str(end)),
-        workers=workers,
-        scheduler=scheduler,
-        units="ngen" if units == "ngen" else "strict",
-        memory_bytes=None if memory is None else read_memory(memory),
-        priority=priority,
-        on=on,
-        ranks=ranks,
-        image=image,
-        hosts=_words(hosts),
-        gpus=gpus,
-        partitions=_path(partitions),
-        paradigm=paradigm if paradigm != "single_node" or len(_words(hosts)) < 2 else "fill_nodes",
-    )
-
-
-def _words(listed: Iterable[str] | str) -> tuple[str, ...]:
-    """Names from a list, or from a text with commas between them."""
-    words = listed.split(",") if isinstance(listed, str) else listed
-    return tuple(word.strip() for word in words if word.strip())
 
 
 def _composed(
@@ -142,40 +93,10 @@ def _composed(
     return replace(made, directory=None, composition=composition)
 
 
-def request_from(path: AnyPath, **options: Any) -> JobRequest:
-    """A request from a run directory, or from a file that holds one; *options* are those of `Session.run`.
-
-    Raises
-    ------
-    InputError
-        If the file holds no request, or an option makes no sense.
-    """
-    place = Path(path).expanduser()
-    if is_remote(path):
-        return request_of(path, **options)
-    if not place.is_file():
-        return request_of(place, **options)
-    from dmod.conductor.provenance import request_in
-
-    kept, default = request_in(place), JobRequest(Path())
-    given = request_of(kept.directory or Path(), **options)
-    changed = {
-        one.name: getattr(given, one.name)
-        for one in fields(JobRequest)
-        if one.name not in ("directory", "composition") and getattr(given, one.name) != getattr(default, one.name)
-    }
-    return replace(kept, **changed)
-
-
 def _lasting(ref: AnyPath) -> str:
     """A path that means the same in another directory; the name of a dataset as it is."""
     path = Path(ref).expanduser()
     return str(path.absolute()) if path.exists() else str(ref)
-
-
-def _path(text: AnyPath | None) -> Path | None:
-    """A path, with ``~`` meaning home."""
-    return None if text is None else Path(text).expanduser()
 
 
 class Session:
@@ -187,15 +108,20 @@ class Session:
     Session(this machine, ... jobs)
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, token: str | None = None) -> None:
         #: What holds where a request says nothing.
         self.settings = read_settings() if settings is None else settings
         #: Who answers.
-        self.service = LocalService(self.settings)
+        self.service: Service = LocalService(self.settings)
+        if self.settings.url is not None:
+            from dmod.gateway.asking_http import token_there
+            from dmod.gateway.remote import RemoteService
+
+            self.service = RemoteService(self.settings.url, token_there() if token is None else token)
         atexit.register(self.close)
 
     def __repr__(self) -> str:
-        return f"Session(this machine, {len(self.service.jobs())} jobs)"
+        return f"Session({self.settings.url or 'this machine'}, {len(self.service.jobs())} jobs)"
 
     def close(self) -> None:
         """Let go of everything; jobs under way can be taken up by others."""
@@ -229,9 +155,20 @@ class Session:
 
     @cached_property
     def datasets(self) -> Catalog:
-        """The datasets there are: add, find, open, get, remove."""
+        """The datasets there are: add, find, open, get, remove.
+
+        Raises
+        ------
+        InputError
+            If the session is at a service over HTTP: its datasets are on its own machine.
+        """
         from dmod.catalog.catalog import Catalog
 
+        if not isinstance(self.service, LocalService):
+            raise InputError(
+                "the datasets of a service are on its own machine", service=self.settings.url,
+                hint="see them in its JupyterLab, or connect() there without a URL",
+            )  # fmt: skip
         return Catalog.at(self.settings, self.service.ledger, owner=self.service.owner)
 
     def request(

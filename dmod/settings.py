@@ -17,7 +17,7 @@ from dmod.errors import InputError
 __all__ = ["Settings", "read_settings"]
 
 _FILE = "dmod.toml"
-_TEXTS = ("scheduler", "ledger", "store", "owner", "cluster")
+_TEXTS = ("scheduler", "ledger", "store", "owner", "cluster", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Settings:
     owner: str | None = None
     #: ``module:function`` that makes a Dask cluster (dask-jobqueue, dask-gateway, dask-kubernetes); None for our own.
     cluster: str | None = None
+    #: Base URL of a service that has the jobs, such as ``http://127.0.0.1:8787``; None for this machine's own.
+    url: str | None = None
 
 
 def read_settings(directory: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmod.data.dataset import Dataset, Lineage, check_name
 from dmod.data.kinds import Category, Format
-from dmod.errors import DatasetError, SelectionError
+from dmod.errors import DatasetError, SelectionError, listed
 from dmod.store.digest import digest, digest_many
 
 if TYPE_CHECKING:
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from dmod.domain.domain import Domain
     from dmod.evaluation.evaluation import Evaluation
 
-__all__ = ["evaluate_run", "keep_evaluation", "nexus_meant", "observations_of", "outputs_of"]
+__all__ = [
+    "evaluate_job",
+    "evaluate_run",
+    "keep_evaluation",
+    "nexus_meant",
+    "observations_in",
+    "observations_of",
+    "outputs_of",
+]
 
 #: The rule that a lineage names.
 _RULE = "evaluate"
@@ -107,8 +115,7 @@ def observations_of(catalog: Catalog, given: Any, units: str | None) -> tuple[xr
     if isinstance(given, str) and not Path(given).expanduser().exists():
         held = _observed(catalog, given)
         if held is not None:
-            path = catalog.path(held.name)
-            return as_series(path, "obs", units=units).assign_attrs(source=held.name), held.digest
+            return observations_in(catalog, held, units)
     series = as_series(given, "obs", units=units)
     if isinstance(given, str | os.PathLike) and (path := Path(given).expanduser()).exists():
         files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else []
@@ -120,6 +127,13 @@ def observations_of(catalog: Catalog, given: Any, units: str | None) -> tuple[xr
     return series, f"sha256:{state.hexdigest()}"
 
 
+def observations_in(catalog: Catalog, held: Dataset, units: str | None) -> tuple[xr.DataArray, str]:
+    """Observations that a dataset holds, and its digest; see `observations_of`."""
+    from dmod.evaluation.given import as_series
+
+    return as_series(catalog.path(held.name), "obs", units=units).assign_attrs(source=held.name), held.digest
+
+
 def _observed(catalog: Catalog, name: str) -> Dataset | None:
     """The dataset of observations that is called so, if there is one."""
     try:
@@ -127,6 +141,47 @@ def _observed(catalog: Catalog, name: str) -> Dataset | None:
     except DatasetError:
         return None
     return held if held.category is Category.OBSERVATION else None
+
+
+def evaluate_job(
+    catalog: Catalog, job: str, target: Path, outputs: xr.Dataset, domain: Domain,
+    observed: tuple[xr.DataArray, str], *, keep: str | None = None, **options: Any,
+) -> Evaluation:  # fmt: skip
+    """Compare what a job made with observations, and keep the result if that is wanted.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Where the result is kept.
+    job : str
+        Id of the job.
+    target : Path
+        The directory that its outputs are in.
+    outputs : xarray.Dataset
+        Those, opened.
+    domain : Domain
+        The catchments that were run.
+    observed : (DataArray, str)
+        As `observations_of` gives them.
+    keep : str, optional
+        Name of the dataset that the result becomes.
+    **options
+        As `evaluate_run` takes them.
+
+    Raises
+    ------
+    SelectionError
+        If gage or nexus is not in the domain, or there is no way to tell which is meant.
+    ObservationError
+        If nothing can be paired.
+    DatasetError
+        If there is a dataset of the name *keep* already.
+    """
+    series, digest_of_series = observed
+    found = evaluate_run(outputs, domain, series, **options)
+    if keep is not None:
+        keep_evaluation(catalog, found, name=keep, parents=[outputs_of(catalog, job, target), digest_of_series])
+    return found
 
 
 def evaluate_run(
@@ -177,14 +232,33 @@ def evaluate_run(
         return evaluate(some, observed, crosswalk=None if own else walk, name=name, **options)
     if gage is None and nexus is None and len(sites) == 1 and bare(sites[0]) in domain.gages:
         gage = bare(sites[0])
-    at = nexus_meant(domain, gage, nexus)
+    one, seen, title = _at_one_place(flow, domain, observed, gage, nexus)
+    return evaluate(one.load(), seen, name=name or title, **options)
+
+
+def _at_one_place(
+    flow: xr.DataArray, domain: Domain, observed: xr.DataArray, gage: str | None, nexus: str | None
+) -> tuple[xr.DataArray, xr.DataArray, str]:
+    """Flow and observations of the place that is meant, and a title."""
+    from dmod.evaluation.crosswalk import GAGE, crosswalk_of
+    from dmod.evaluation.given import labels_of, place_of
+
+    place, at = place_of(flow), nexus_meant(domain, gage, nexus)
     if gage is not None and str(place) != "nexus-id":
-        at = crosswalk_of(domain, labels_of(flow))[gage]
-    if several:
+        at = crosswalk_of(domain, labels_of(flow)).get(gage, at)
+    if at not in labels_of(flow):
+        raise SelectionError(
+            f"{flow.name} has no {at}", has=listed(labels_of(flow)), needed=place,
+            hint="name a place that the outputs have, or another variable",
+        )  # fmt: skip
+    if place_of(observed) is not None and len(labels_of(observed)) > 1:
         observed = _one_site(observed, [gage, at])
+    known = gage if gage is not None or nexus is not None else next(iter(domain.gages))
+    if known is not None and not labels_of(observed):
+        observed = observed.assign_coords({GAGE: known})
     seen = observed.attrs.get("source") or ("observations" if observed.name is None else observed.name)
     against = f"gage {gage}" if gage is not None else str(seen)
-    return evaluate(flow.sel({str(place): at}).load(), observed, name=name or f"{at} against {against}", **options)
+    return flow.sel({str(place): at}), observed, f"{at} against {against}"
 
 
 def _one_site(observed: xr.DataArray, names: Sequence[str | None]) -> xr.DataArray:

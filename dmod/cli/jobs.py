@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,18 +38,33 @@ JobId = Annotated[str, typer.Argument(help="Id of the job, or a beginning of it 
 @app.command()
 def serve(
     cores: Annotated[int | None, typer.Option(min=1, help="Cores to give to jobs; all otherwise.")] = None,
+    http: Annotated[bool, typer.Option("--http", help="Answer over HTTP too, to whoever has a token.")] = False,
+    ip: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any that is free.")] = 8787,
+    root: Annotated[
+        str, typer.Option(help="Directory that run directories are in; {user} in it stands for who asks.")
+    ] = ".",
+    tokens: Annotated[
+        Path | None, typer.Option(help="File of users and tokens; otherwise one token, for you alone.")
+    ] = None,
+    hub: Annotated[bool, typer.Option("--hub", help="Be a service of the JupyterHub that starts this.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Conduct jobs until stopped, so that they outlive notebooks and terminals."""
 
     def act() -> dict[str, Any]:
-        from dmod.gateway.serve import serve_until_stopped
-
         def say(text: str) -> None:
             if not quiet:
                 typer.echo(text)
 
-        serve_until_stopped(cores=cores, say=say)
+        if http or hub:
+            from dmod.gateway.serving import serve_over_http
+
+            serve_over_http(cores=cores, ip=ip, port=port, root=root, tokens=tokens, hub=hub, say=say)
+        else:
+            from dmod.gateway.serve import serve_until_stopped
+
+            serve_until_stopped(cores=cores, say=say)
         return {}
 
     answer(act, as_json=False)

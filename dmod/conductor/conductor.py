@@ -77,6 +77,8 @@ class Conductor:
     host: Host | None = None
     #: Where the store is, what jobs leave behind, and how clusters are made.
     settings: Settings = field(default_factory=read_settings)
+    #: Whose jobs it conducts; everybody's if None.
+    owner: str | None = None
     #: How long a lease lasts that is not renewed, as it is four times in that time [s].
     ttl_s: float = 15.0
     #: Who it is, for the ledger.
@@ -216,7 +218,7 @@ class Conductor:
 
     def _beat(self) -> None:
         """Say that we live, and keep our leases; jobs that somebody else has by now are let go of."""
-        self.ledger.beat(self.holder, presence(self.kind), self.ttl_s)
+        self.ledger.beat(self.holder, presence(self.kind, self.owner), self.ttl_s)
         active = self._active()
         if not active:
             return
@@ -250,7 +252,8 @@ class Conductor:
         if waiting >= _SIDE_BY_SIDE // 2 and 0 <= now_s - self._claimed_s < _CLAIM_S:
             return
         self._claimed_s = now_s
-        for row in map(self.ledger.job, self.ledger.claim(self.holder, self.ttl_s, only=wanted, limit=room)):
+        claimed = self.ledger.claim(self.holder, self.ttl_s, only=wanted, owner=self.owner, limit=room)
+        for row in map(self.ledger.job, claimed):
             if self._stopped.is_set():
                 return
             if row.state in (State.PARTITIONED, *WITH_CORES):

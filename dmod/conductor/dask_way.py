@@ -150,7 +150,8 @@ class DaskWay:
         parts = parts_of(self.plan, self._layout, self._flag)
         count, again = len(parts), len(resume.done())
         self.run = launch(self._client, parts, name=self.attempt, stop_flag=self._flag, resume=resume)
-        return f"{count - again:,} tasks submitted" + (f", {again:,} were done before" if again else "")
+        new = count - again
+        return f"{new:,} task{'s' * (new != 1)} submitted" + (f", {again:,} were done before" if again else "")
 
     def finish(self, staging: Path, provenance: dict[str, str]) -> None:
         """See `Way`."""

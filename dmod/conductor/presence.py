@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 __all__ = ["is_gone", "living", "presence"]
 
 
-def presence(kind: str) -> dict[str, Any]:
+def presence(kind: str, owner: str | None = None) -> dict[str, Any]:
     """What a conductor says of itself.
 
     Parameters
     ----------
     kind : {"session", "serve"}
         What it conducts.
+    owner : str, optional
+        Whose jobs it conducts; everybody's otherwise.
 
     Returns
     -------
     dict
-        ``kind``, ``pid``, ``host``, and ``machine``: where that number of a process means something;
-        None where the system does not say.
+        ``kind``, ``owner``, ``pid``, ``host``, and ``machine``: where that number of a process means
+        something; None where the system does not say.
     """
-    return {"kind": kind, "pid": os.getpid(), "host": socket.gethostname(), "machine": _machine()}
+    return {"kind": kind, "owner": owner, "pid": os.getpid(), "host": socket.gethostname(), "machine": _machine()}
 
 
 def is_gone(holder: Holder) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import sys
 import threading
@@ -32,6 +33,8 @@ PROVENANCE = "provenance.json"
 _DIGESTS, _FILES = 64, 1000
 #: What was changed so recently may change once more without its time telling [s].
 _FRESH_S = 2.0
+#: Names of options whose values are nobody's business.
+_SECRET = re.compile("token|passw|secret|key", re.IGNORECASE)
 _known: OrderedDict[tuple[object, ...], str] = OrderedDict()
 _turn = threading.Lock()
 
@@ -68,7 +71,7 @@ def provenance_of(plan: RunPlan | RankPlan, request: JobRequest, job: str) -> di
         "dmod_request": request.to_json(),
         "title": f"NextGen run of {case.domain.name}",
         "source": models,
-        "history": f"{now:%Y-%m-%dT%H:%M:%SZ} {shlex.join(sys.argv[:1] and [Path(sys.argv[0]).name, *sys.argv[1:]])}",
+        "history": f"{now:%Y-%m-%dT%H:%M:%SZ} {_command(sys.argv)}",
         "date_created": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "dmod_version": version_of("dmod"),
         "python_version": platform.python_version(),
@@ -90,6 +93,26 @@ def provenance_of(plan: RunPlan | RankPlan, request: JobRequest, job: str) -> di
         + (f"; {case.realization.routing_config} recorded" if case.realization.routing_config else ""),
         **(_image_of(plan) if isinstance(plan, RankPlan) else {}),
     }
+
+
+def _command(line: list[str]) -> str:
+    """The command of this process; a Jupyter server may have been told its token or password there.
+
+    Examples
+    --------
+    >>> _command(["/usr/bin/dmod", "run", "mad river"])
+    "dmod run 'mad river'"
+    >>> _command(["jupyter-lab", "--IdentityProvider.token=abc", "--password", "abc", "--no-browser"])
+    "jupyter-lab '--IdentityProvider.token=***' --password '***' --no-browser"
+    """
+    told = [Path(word).name for word in line[:1]]
+    hidden = False
+    for word in line[1:]:
+        name, is_given, _ = word.partition("=")
+        secret = name.startswith("-") and _SECRET.search(name) is not None
+        told.append(f"{name}=***" if secret and is_given else "***" if hidden and not name.startswith("-") else word)
+        hidden = secret and not is_given
+    return shlex.join(told)
 
 
 def _made_of(case: Case | Outline) -> tuple[str, list[Path], str]:

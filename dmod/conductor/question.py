@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmod.errors import JobError
 from dmod.job.request import JobRequest
 from dmod.model.case import Question
 from dmod.model.run_directory import find_run_directory
 
-__all__ = ["looks_large", "question_of"]
+if TYPE_CHECKING:
+    from dmod.domain.domain import Domain
+
+__all__ = ["domain_of_job", "looks_large", "question_of"]
 
 _LARGE_BYTES = 256 * 2**20
 
@@ -42,6 +50,37 @@ def question_of(request: JobRequest, *, every_value: bool) -> Question:
         request.units,
         every_value,
     )
+
+
+def domain_of_job(request: JobRequest, folder: Path) -> Domain:
+    """The catchments that a job runs, read from its run directory.
+
+    Parameters
+    ----------
+    request : JobRequest
+        What was asked for.
+    folder : Path
+        The job's own directory, where one that is composed or brought here has its run directory.
+
+    Raises
+    ------
+    JobError
+        If the run directory is not made yet.
+    InputError
+        If the hydrofabric cannot be found or read.
+    """
+    from dmod.model.check import domain_of
+
+    if request.directory is None:
+        made = folder / "run"
+        if not (made / "config").is_dir():
+            problem = JobError(
+                f"the run of {request.title} has no directory yet", hint="wait until the job is prepared"
+            )
+            problem.http = 409
+            raise problem
+        request = replace(request, directory=made, origin=None, composition=None)
+    return domain_of(question_of(request, every_value=False))
 
 
 def looks_large(request: JobRequest) -> bool:

@@ -103,16 +103,16 @@ def load_evaluation(path: str | os.PathLike[str]) -> Evaluation:
         told = json.loads(str(attrs[MARK]))
         scores, pairs = _group(where, "scores"), _group(where, "pairs")
         at = _group(where, "thresholds")["threshold_value"].rename(None) if told["has_thresholds"] else None
-    except (OSError, ValueError, KeyError) as problem:
+        return Evaluation(
+            scores, pairs, str(told["name"]), tuple(told["notes"]), at, told["left_out"], told["specification"],
+            None if told["scheme"] is None else Scheme(**{**told["scheme"], "bounds": _bounds(told["scheme"])}),
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise OutputError(
             "the evaluation cannot be read",
             path=where,
             reason=str(problem).splitlines()[0] if str(problem) else type(problem).__name__,
         ) from problem
-    return Evaluation(
-        scores, pairs, str(told["name"]), tuple(told["notes"]), at, told["left_out"], told["specification"],
-        None if told["scheme"] is None else Scheme(**{**told["scheme"], "bounds": _bounds(told["scheme"])}),
-    )  # fmt: skip
 
 
 def _bounds(scheme: Mapping[str, Any]) -> dict[str, tuple[float, float]]:

@@ -35,6 +35,8 @@ _SITES = (
 _ZONES = {"tz", "tz_cd", "timezone", "time_zone"}
 #: USGS writes local times with the name of their zone: up to so much behind UTC.
 _ZONES_S = 10 * 3600
+#: Headers are no longer than this [characters].
+_LONGEST = 500
 
 
 def _header(glance: Glance) -> tuple[str, int, dict[str, str]] | None:
@@ -48,7 +50,9 @@ def _header(glance: Glance) -> tuple[str, int, dict[str, str]] | None:
 
 
 def _plain(header: str) -> str:
-    """A header without units, in small letters, words joined."""
+    """A header without units, in small letters, words joined; what is too long for one stays as it is."""
+    if len(header) > _LONGEST:
+        return header
     bare = re.sub(r"[\[(][^\])]*[\])]\s*$", "", header.strip().strip('"')).strip().lower()
     bare = re.sub(r"\s+", "_", bare)
     return re.sub(r"_(?:cfs|cms)$", "", re.sub(r"^(?:\d+_)*00060(?:_mean|_\d{5})?$", "00060", bare))

@@ -174,18 +174,20 @@ def _open_csv(path: Path, chunks: Chunks, partial: bool) -> xr.Dataset:
 
 def _open_ours(path: Path, chunks: Chunks, partial: bool) -> xr.Dataset:
     """Our own file or store, if the run has finished."""
-    with _open_lazily(path, None) as probe:
-        status, dims = probe.attrs.get("dmod_status", "partial"), set(probe.dims)
+    if isinstance(chunks, Mapping):
+        with _open_lazily(path, None) as probe:
+            dims = set(probe.dims)
+        chunks = {dim: size for dim, size in chunks.items() if dim in dims}
+    dataset = _open_lazily(path, chunks)
+    status = dataset.attrs.get("dmod_status", "partial")
     if status != "complete" and not partial:
+        dataset.close()
         raise OutputError(
             f"{path.name} is partial: the run has not finished",
             status=status,
             file=path,
             hint="wait for the run, start it again, or open it as it is with partial=True",
         )
-    if isinstance(chunks, Mapping):
-        chunks = {dim: size for dim, size in chunks.items() if dim in dims}
-    dataset = _open_lazily(path, chunks)
     dataset.attrs["dmod_status"] = status
     return _finished(dataset)
 
@@ -209,7 +211,7 @@ def _open_lazily(path: Path, chunks: Chunks) -> xr.Dataset:
 
 def _best(paths: list[Path]) -> Path:
     """The first that is complete, else the first."""
-    for path in paths:
+    for path in paths if len(paths) > 1 else ():
         with _open_lazily(path, None) as probe:
             if probe.attrs.get("dmod_status") == "complete":
                 return path

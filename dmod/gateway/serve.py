@@ -19,12 +19,12 @@ from dmod.schedule.resources import Host
 from dmod.service import LocalService
 from dmod.settings import Settings, read_settings
 
-__all__ = ["serve_until_stopped"]
+__all__ = ["TIDY_S", "refuse_a_second", "serve_until_stopped", "tidy"]
 
 log = logging.getLogger("dmod.gateway")
 
 #: How often datasets are swept [s].
-_TIDY_S = 3600.0
+TIDY_S = 3600.0
 
 
 def serve_until_stopped(
@@ -57,12 +57,7 @@ def serve_until_stopped(
     found = read_settings() if settings is None else settings
     service = LocalService(found)
     host = Host.here().limited(cores or found.cores)
-    for other in living(service.ledger):
-        if other.facts.get("kind") == "serve" and other.facts.get("host") == host.name:
-            raise JobError(
-                "another `dmod serve` conducts these jobs already", process=other.facts.get("pid"),
-                hint="use it, or stop it first",
-            )  # fmt: skip
+    refuse_a_second(service, host)
     conductor = Conductor(service.ledger, kind="serve", host=host, settings=found)
     ended = stopped or threading.Event()
     if stopped is None:
@@ -71,18 +66,35 @@ def serve_until_stopped(
     conductor.start()
     say(f"conducting jobs on {host.cores} cores of {host.name}; ledger {service.ledger.where}; Ctrl-C stops")
     try:
-        while not ended.wait(_TIDY_S):
-            _tidy(service, found)
+        while not ended.wait(TIDY_S):
+            tidy(service)
     finally:
         conductor.stop()
         service.close()
         say("stopped; jobs under way go on when somebody conducts again")
 
 
-def _tidy(service: LocalService, settings: Settings) -> None:
+def refuse_a_second(service: LocalService, host: Host) -> None:
+    """Make sure that nobody else on this machine conducts everybody's jobs of the same ledger.
+
+    Raises
+    ------
+    JobError
+        If somebody does.
+    """
+    for other in living(service.ledger):
+        facts = other.facts  # a Jupyter server conducts its owner's jobs only
+        if facts.get("kind") == "serve" and facts.get("owner") is None and facts.get("host") == host.name:
+            raise JobError(
+                "another `dmod serve` conducts these jobs already", process=facts.get("pid"),
+                hint="use it, or stop it first",
+            )  # fmt: skip
+
+
+def tidy(service: LocalService) -> None:
     """Remove datasets whose time is over and that no job uses, and bytes that no dataset needs."""
     try:
-        swept = Catalog.at(settings, service.ledger, owner=service.owner).sweep()
+        swept = Catalog.at(service.settings, service.ledger, owner=service.owner).sweep()
     except DmodError as problem:  # tidying can wait; conducting goes on
         log.warning("datasets could not be swept: %s", problem)
     else:

@@ -45,7 +45,15 @@ class Claims:
 
     _db: Database
 
-    def claim(self, holder: str, ttl_s: float, *, only: Iterable[str] | None = None, limit: int = 1) -> list[str]:
+    def claim(
+        self,
+        holder: str,
+        ttl_s: float,
+        *,
+        only: Iterable[str] | None = None,
+        owner: str | None = None,
+        limit: int = 1,
+    ) -> list[str]:
         """Take jobs that nobody conducts, each by one holder only.
 
         Parameters
@@ -56,6 +64,8 @@ class Claims:
             How long the claim lasts unless it is renewed [s], > 0.
         only : iterable of str, optional
             The jobs that may be taken; any otherwise.
+        owner : str, optional
+            Whose jobs may be taken; everybody's otherwise.
         limit : int
             How many at most, >= 1.
 
@@ -68,10 +78,10 @@ class Claims:
         among = None if only is None else Transaction.listed(only)
         with self._db.read() as seen:
             # Mostly there is nothing to take; finding that out disturbs nobody who writes.
-            if not _free(seen, among, 1):
+            if not _free(seen, among, owner, 1):
                 return []
         with self._db.write() as tx:
-            found = _free(tx, among, limit, tx.skip_locked)
+            found = _free(tx, among, owner, limit, tx.skip_locked)
             tx.run(
                 f"UPDATE jobs SET holder = :holder, claim_until_s = :until WHERE {tx.among('id', 'ids')}",
                 holder=holder, until=tx.now_s() + ttl_s, ids=tx.listed(found),
@@ -188,10 +198,12 @@ def no_such_job(job: str) -> JobError:
     return JobError(f"there is no job {job!r}", hint="`dmod jobs` lists those there are")
 
 
-def _free(tx: Transaction, among: str | None, limit: int, lock: str = "") -> list[str]:
+def _free(tx: Transaction, among: str | None, owner: str | None, limit: int, lock: str = "") -> list[str]:
     """Ids of jobs that may be taken."""
     given = {} if among is None else {"ids": among}
     condition = "" if among is None else f" AND {tx.among('id', 'ids')}"
+    if owner is not None:
+        given["owner"], condition = owner, f"{condition} AND owner = :owner"
     found = tx.rows(
         f"SELECT id FROM jobs WHERE {_FREE}{condition} ORDER BY priority DESC, submitted_s, id LIMIT :limit{lock}",
         now=tx.now_s(), limit=limit, **given,

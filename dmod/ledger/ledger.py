@@ -2,7 +2,7 @@
 
 `Ledger.open` gives one, in a file or on a server; every method is one transaction, and may
 be called from any thread of any process. What the methods are stands in the rooms of this
-one: `jobs`, `history`, `claims`, `grants`, `logs` and `catalog`.
+one: `jobs`, `glances`, `history`, `claims`, `grants`, `logs` and `catalog`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dmod.errors import LedgerError
 from dmod.ledger.catalog import Datasets
 from dmod.ledger.claims import Claims
 from dmod.ledger.database import Database
+from dmod.ledger.glances import Glances
 from dmod.ledger.grants import Grants
 from dmod.ledger.history import History
 from dmod.ledger.jobs import Jobs
@@ -28,7 +29,7 @@ __all__ = ["WAIT_S", "Ledger", "upgrade"]
 WAIT_S = 10.0
 
 
-class Ledger(Jobs, History, Claims, Grants, Logs, Datasets):
+class Ledger(Jobs, Glances, History, Claims, Grants, Logs, Datasets):
     """Jobs, their history, and datasets; see `Ledger.open`.
 
     Parameters

@@ -20,6 +20,10 @@ _BEGINNING_BYTES = 2**20
 #: How much is cut at once, so that this happens rarely [bytes].
 _CUT_BYTES = 2**20
 _CHUNK = 2**18
+#: No chunk has as many lines, so that a line's number is its chunk's times this, and its place in there.
+_LINES = 2**19
+#: A page of lines is made of no more than this, unless one chunk has more [bytes].
+_PAGE_BYTES = 2**20
 
 
 class Logs:
@@ -94,6 +98,70 @@ class Logs:
             if not found and tx.row("SELECT 1 FROM jobs WHERE id = :job", job=job) is None:
                 raise no_such_job(job)
         return [(row.number, row.time_s, _said(row)) for row in found]
+
+    def log_lines(
+        self, job: str, after: int = -1, *, limit: int, last: bool = False
+    ) -> tuple[list[tuple[int, float, str]], bool]:
+        """A page of a job's log, line by line, however long the log is.
+
+        Parameters
+        ----------
+        job : str
+            Which.
+        after : int
+            Number of the last line that is known already; -1 for none.
+        limit : int
+            How many lines at most, >= 1.
+        last : bool
+            The latest lines rather than the earliest.
+
+        Returns
+        -------
+        (list of (int, float, str), bool)
+            Number, time [s since 1970] and text of each line, in order, without its end; and whether
+            there are more after them. Numbers grow, with gaps.
+
+        Raises
+        ------
+        JobError
+            If there is no such job.
+        """
+        place, seen = (after // _LINES, after % _LINES) if after >= 0 else (-1, -1)
+        order = "DESC" if last else ""
+        with self._db.read() as tx:
+            sizes = tx.rows(
+                "SELECT number, size FROM logs WHERE job = :job AND number >= :place"
+                f" ORDER BY number {order} LIMIT :limit",
+                job=job, place=place, limit=limit + 1,
+            )  # fmt: skip
+            if not sizes and tx.row("SELECT 1 FROM jobs WHERE id = :job", job=job) is None:
+                raise no_such_job(job)
+            fitting = _fitting([row.size for row in sizes], least=1 if place < 0 else 2)
+            numbers = [row.number for row in sizes[:fitting]]
+            chunks = tx.rows(
+                "SELECT number, time_s, cut_bytes, text FROM logs"
+                " WHERE job = :job AND number >= :first AND number <= :last ORDER BY number",
+                job=job, first=min(numbers, default=0), last=max(numbers, default=-1),
+            )  # fmt: skip
+        lines = [
+            (chunk.number * _LINES + i, chunk.time_s, line)
+            for chunk in chunks
+            for i, line in enumerate(_said(chunk).removesuffix("\n").split("\n"))
+            if chunk.number != place or i > seen
+        ]
+        if last:
+            return lines[-limit:], False
+        return lines[:limit], len(lines) > limit or len(numbers) < len(sizes)
+
+
+def _fitting(sizes: list[int], least: int) -> int:
+    """How many chunks, from the first on, make a page."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if count >= least and total > _PAGE_BYTES:
+            return count
+    return len(sizes)
 
 
 def _cut(tx: Transaction, job: str, least: int) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dmod.errors import SelectionError
+from dmod.evaluation.goodness import goodness
 from dmod.evaluation.scaling import letter
 from dmod.evaluation.scores import Scheme, Scores
 from dmod.view.evaluation_axes import dress, paper, title_of
-from dmod.view.evaluation_numbers import goodness, goodness_colour, ink_on, metrics_of, number, short
+from dmod.view.evaluation_numbers import goodness_colour, ink_on, metrics_of, number, short
 from dmod.view.evaluation_series import heading_of, place_number
 from dmod.view.palette import BORDER, FAINT, INK, RIVER
 

@@ -1,6 +1,6 @@
-"""Scores as people read them: which variables are metrics, how a value is written, how good it is.
+"""Scores as people read them: which variables are metrics, how a value is written, in which colour.
 
-Nothing is scored here: how good a value is, is what scores scale it to, and only chooses a colour.
+How good a value is, which chooses the colour, is said in `dmod.evaluation.goodness`.
 """
 
 from __future__ import annotations
@@ -9,22 +9,16 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-import xarray as xr
-from numpy.typing import ArrayLike, NDArray
-
 from dmod.errors import SelectionError
-from dmod.evaluation.metric import METRICS
-from dmod.evaluation.scaling import scale, scaling_bounds
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.colors import LinearSegmentedColormap
 
     from dmod.evaluation.evaluation import Evaluation
 
 __all__ = [
     "chosen_metric",
-    "goodness",
     "goodness_colour",
     "ink_on",
     "metrics_of",
@@ -111,33 +105,6 @@ def worded(score: xr.DataArray) -> str:
     units = str(score.attrs.get("units", "1"))
     title = str(score.attrs.get("long_name", score.name))
     return title if units == "1" else f"{title} [{pretty(units)}]"
-
-
-def goodness(metric: str, values: ArrayLike) -> NDArray[np.float64]:
-    """How good values of a metric are, as scores scale them [1]: 1 at the ideal, 0 at the far bound.
-
-    Parameters
-    ----------
-    metric : str
-        Name of the metric.
-    values : array of float, any shape
-        Values of it.
-
-    Returns
-    -------
-    array of float, of the same shape
-        In [0, 1]; NaN where a value is, and for metrics without a natural scale.
-
-    Examples
-    --------
-    >>> goodness("kge", [0.25, -3.0]).tolist()
-    [0.25, 0.0]
-    """
-    known = METRICS.get(metric)
-    bounds = None if known is None else scaling_bounds(known)
-    if known is None or bounds is None:
-        return np.full(np.shape(values), np.nan)
-    return scale(values, ideal=known.ideal, bounds=bounds)
 
 
 def goodness_colour() -> LinearSegmentedColormap:

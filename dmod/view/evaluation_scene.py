@@ -15,9 +15,10 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from dmod.errors import SelectionError
+from dmod.evaluation.goodness import goodness
 from dmod.view.evaluation_duration import curve
 from dmod.view.evaluation_hydrograph import rain_rate
-from dmod.view.evaluation_numbers import goodness, goodness_colour, ink_on, metrics_of, number, pretty, short, worded
+from dmod.view.evaluation_numbers import goodness_colour, ink_on, metrics_of, number, pretty, short, worded
 from dmod.view.evaluation_series import (
     Run,
     check_units,

@@ -12,8 +12,9 @@ import pandas as pd
 from matplotlib.colors import to_hex
 
 from dmod.errors import listed
+from dmod.evaluation.goodness import goodness
 from dmod.evaluation.interval_frames import interval_frames, interval_level
-from dmod.view.evaluation_numbers import goodness, goodness_colour, ink_on, number, pretty
+from dmod.view.evaluation_numbers import goodness_colour, ink_on, number, pretty
 from dmod.view.evaluation_series import labels_of
 
 if TYPE_CHECKING:

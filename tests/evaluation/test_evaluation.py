@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
@@ -17,6 +18,7 @@ from dmod.evaluation import evaluation as module
 from dmod.evaluation.evaluate import evaluate
 from dmod.evaluation.evaluation import Evaluation
 from dmod.evaluation.scores import Scheme
+from dmod.formats.describe_evaluations import EVALUATION_MARK
 
 
 @pytest.fixture
@@ -74,6 +76,15 @@ def test_what_is_no_evaluation_is_refused(tmp_path):
     series([1]).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(OutputError, match="this is no evaluation"):
         Evaluation.load(tmp_path / "other.nc")
+
+
+@pytest.mark.parametrize("forged", ["{}", "[1]", '{"name": "x", "has_thresholds": false, "notes": 7}', "{"])
+def test_an_evaluation_that_somebody_changed_is_refused(two, tmp_path, forged):
+    path = two.save(tmp_path / "mad.nc")
+    with h5py.File(path, "a") as file:
+        file.attrs[EVALUATION_MARK] = forged
+    with pytest.raises(OutputError, match="cannot be read"):
+        Evaluation.load(path)
 
 
 def test_a_place_that_cannot_be_written_leaves_nothing_behind(two, tmp_path):

@@ -160,6 +160,15 @@ def test_odd_files_are_described_as_they_look(tmp_path, content, seen):
     assert caught.value.facts["has"] == seen
 
 
+@pytest.mark.parametrize("text", ["[" * 50_000, "((" * 25_000 + ","])
+def test_a_line_without_an_end_is_refused_at_once(tmp_path, text):
+    (tmp_path / "odd.json").write_text(text)
+    began = time.monotonic()
+    with pytest.raises(DatasetError):
+        describe(tmp_path / "odd.json")
+    assert time.monotonic() - began < 10, "it took minutes when each bracket was looked at from each other one"
+
+
 def test_a_damaged_file_of_a_known_format_is_told_to_be_damaged(data, tmp_path):
     whole = (data / "hydrofabric/v2.0/gauge_01073000.gpkg").read_bytes()
     (tmp_path / "cut.gpkg").write_bytes(whole[: len(whole) // 2])
