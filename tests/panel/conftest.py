@@ -1,0 +1,128 @@
+"""A real JupyterLab with the panel in it, and a real browser that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from panel_lab import BUNDLE, PATIENCE_S, SLOW_FORMULATION, Lab, cannot, show_panel
+
+from dmod.prepare.basin import make_basin
+from dmod.testing.rivers import tiny_run_directory
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
+
+#: JupyterLab's own questions fail, and say so, while a test has its server stopped; Notebook 7 misses settings of
+#: JupyterLab, with or without the panel.
+THEIRS = ("Failed to fetch", "Cannot read properties of undefined (reading 'schema')")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def ready_lab(folder: Path, **options: Any) -> Lab:
+    """A JupyterLab that has not been started."""
+    if "DMOD_TEST_LAB" not in os.environ and not (BUNDLE / "package.json").is_file():
+        cannot("the panel is not built: `jlpm install && jlpm build` in jupyter_ext, or DMOD_TEST_LAB=<environment>")
+    made = Lab(folder, free_port(), **options)
+    made.prepare()
+    return made
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab below a base URL, with two rivers to run: a quick one and one that takes its time."""
+    made = ready_lab(tmp_path_factory.mktemp("lab"), base="/user/ann%40b/")
+    make_basin(made.root / "mad-river", catchments=60, days=60)
+    tiny_run_directory(made.root / "slow-river", hours=400, formulation=SLOW_FORMULATION)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def idle_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab that conducts no jobs: whatever is put into its ledger stays as it is."""
+    made = ready_lab(tmp_path_factory.mktemp("idle"), options=["--Dmod.conduct=False"])
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the system has it."""
+    if not CHROMIUM:
+        cannot("there is no chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of its own; nothing may go wrong in its scripts, and nothing is asked of other hosts."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_S * 1000)
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: None if str(error).startswith(THEIRS) else problems.append(str(error)))
+    opened.on("request", lambda one: None if _is_here(one.url) else problems.append(f"asked for {one.url}"))
+    yield opened
+    context.close()
+    assert problems == []
+
+
+def _is_here(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
+
+
+@pytest.fixture
+def visit(page: Page) -> Callable[..., Page]:
+    """Opens a JupyterLab, with the panel in sight unless it is said otherwise."""
+
+    def open_lab(lab: Lab, *, reset: bool = True, panel: bool = True) -> Page:
+        page.goto(f"{lab.url}lab?token={lab.token}{'&reset' if reset else ''}")
+        if panel:
+            show_panel(page)
+        return page
+
+    return open_lab
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Callable[[Page, str], None]:
+    """Keeps a picture of a page: in ``DMOD_TEST_SCREENSHOTS`` where that names a folder."""
+    folder = Path(os.environ.get("DMOD_TEST_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(page: Page, name: str) -> None:
+        from PIL import Image
+
+        path = folder / f"panel-{name}.png"
+        page.screenshot(path=path)
+        with Image.open(path) as whole:
+            small = whole.convert("RGB").quantize(160, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        small.save(path, optimize=True)
+
+    return keep
