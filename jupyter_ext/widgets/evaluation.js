@@ -216,7 +216,7 @@ function drawPoints(pen, series, clock, first, last, x, y) {
 function drawEnvelope(pen, series, edges, left, y) {
   const found = envelope(series, edges);
   let [low, high] = [NaN, NaN];
-  pen.beginPath();
+  pen.fillStyle = pen.strokeStyle;
   for (let n = 0; n + 1 < edges.length; n++) {
     let [least, most] = [found[2 * n], found[2 * n + 1]];
     if (Number.isNaN(least)) {
@@ -226,11 +226,10 @@ function drawEnvelope(pen, series, edges, left, y) {
     const [bottom, top] = [least, most];
     if (least > high) least = high; // touches its neighbour on the left
     if (most < low) most = low;
-    pen.moveTo(left + n + 0.5, y(least) + 0.6);
-    pen.lineTo(left + n + 0.5, y(most) - 0.6);
+    const from = y(most) - 0.6; // a browser without a graphics card fills boxes many times faster than it strokes lines
+    pen.fillRect(left + n, from, 1, y(least) + 0.6 - from);
     [low, high] = [bottom, top];
   }
-  pen.stroke();
 }
 
 /**
@@ -244,8 +243,14 @@ export function show(root, scene, buffer, { chosen, moved, scaled, first = 0 } =
   const parts = build(root, scene);
   let held = null;
   let waiting = false;
+  let stale = true; // whether more is old than what a window moves over
+  let curves = null; // those of the whole period, as they were drawn
+  const colours = new Map();
 
-  const colour = (name) => getComputedStyle(parts.el).getPropertyValue(name).trim();
+  function colour(name) {
+    if (!colours.has(name)) colours.set(name, getComputedStyle(parts.el).getPropertyValue(name).trim());
+    return colours.get(name);
+  }
   const runColour = (n) => colour(n < 0 ? "--ink" : `--run-${n % 6}`);
 
   function choose(number) {
@@ -288,7 +293,7 @@ export function show(root, scene, buffer, { chosen, moved, scaled, first = 0 } =
     if (!held || number !== state.place || held.place !== scene.places[number]) return;
     Object.assign(arrays, unpack(layout, bytes));
     held.finer = { ...taken(place), span };
-    redraw();
+    glide();
   }
 
   /** What is drawn of a window: the finer series where they reach all over it. */
@@ -298,20 +303,38 @@ export function show(root, scene, buffer, { chosen, moved, scaled, first = 0 } =
     return finer && finer.span[0] <= Math.max(from, held.bounds[0]) && finer.span[1] >= Math.min(to, held.bounds[1]) ? finer : held;
   }
 
-  /** Draws in the next frame, however often it is asked until then. */
-  function redraw() {
+  /** Draws what the window shows in the next frame, however often it is asked until then. */
+  function glide() {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(draw);
+    requestAnimationFrame(drawn);
+  }
+
+  /** Draws everything in the next frame. */
+  function redraw() {
+    stale = true;
+    glide();
   }
 
   function draw() {
+    stale = true;
+    drawn();
+  }
+
+  function drawn() {
     waiting = false;
     if (!held) return;
+    if (stale) {
+      colours.clear();
+      curves = null;
+    }
     drawFlow();
     drawWhole();
-    drawDuration();
-    drawScatter();
+    if (stale) {
+      drawDuration();
+      drawScatter();
+    }
+    stale = false;
   }
 
   const visible = (from = held) => from.series.filter((one) => !state.hidden.has(one.run));
@@ -461,6 +484,26 @@ export function show(root, scene, buffer, { chosen, moved, scaled, first = 0 } =
   function drawWhole() {
     const { pen, width, height } = sheet(parts.whole);
     const [left, right] = [52, width - 8];
+    const [first, last] = held.bounds;
+    const x = (t) => left + ((t - first) / (last - first)) * (right - left);
+    pen.fillStyle = colour("--wash");
+    pen.fillRect(left, 0, right - left, height);
+    pen.fillStyle = colour("--paper");
+    pen.fillRect(x(state.window[0]), 0, Math.max(x(state.window[1]) - x(state.window[0]), 2), height);
+    curves ??= drawCurves(left, right, height, x);
+    if (curves.width && curves.height) pen.drawImage(curves, 0, 0, width, height);
+    pen.strokeStyle = colour("--accent");
+    pen.lineWidth = 1.5;
+    pen.strokeRect(x(state.window[0]), 0.75, Math.max(x(state.window[1]) - x(state.window[0]), 2), height - 1.5);
+  }
+
+  /** The curves of the whole period, to be laid over whatever window is marked. */
+  function drawCurves(left, right, height, x) {
+    const made = document.createElement("canvas");
+    const ratio = globalThis.devicePixelRatio || 1;
+    [made.width, made.height] = [parts.whole.width, parts.whole.height];
+    const pen = made.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     const columns = Math.max(Math.floor(right - left), 1);
     const [first, last] = held.bounds;
     const edges = new Int32Array(columns + 1);
@@ -469,20 +512,13 @@ export function show(root, scene, buffer, { chosen, moved, scaled, first = 0 } =
     let high = 0;
     for (const one of visible()) high = Math.max(high, extremes(one, 0, held.clock.count)[1] || 0);
     const y = (v) => height - 4 - (Math.max(v, 0) / (high || 1)) * (height - 10);
-    const x = (t) => left + ((t - first) / (last - first)) * (right - left);
-    pen.fillStyle = colour("--wash");
-    pen.fillRect(left, 0, right - left, height);
-    pen.fillStyle = colour("--paper");
-    pen.fillRect(x(state.window[0]), 0, Math.max(x(state.window[1]) - x(state.window[0]), 2), height);
     for (const one of visible()) {
       pen.strokeStyle = runColour(one.run);
       pen.lineWidth = 1;
       if (held.clock.count > 2 * columns) drawEnvelope(pen, one, edges, left, y);
       else drawPoints(pen, { values: one.values }, held.clock, 0, held.clock.count, x, y);
     }
-    pen.strokeStyle = colour("--accent");
-    pen.lineWidth = 1.5;
-    pen.strokeRect(x(state.window[0]), 0.75, Math.max(x(state.window[1]) - x(state.window[0]), 2), height - 1.5);
+    return made;
   }
 
   function small(canvas, title, under) {
@@ -590,7 +626,7 @@ export function show(root, scene, buffer, { chosen, moved, scaled, first = 0 } =
   const move = (window, tell = true) => {
     if (!held) return;
     state.window = within(window, held.bounds);
-    redraw();
+    glide();
     if (tell) moved?.(state.window, held.bounds);
   };
   const middle = () => (state.window[0] + state.window[1]) / 2;
@@ -620,7 +656,7 @@ export function show(root, scene, buffer, { chosen, moved, scaled, first = 0 } =
     const before = fingers.get(event.pointerId);
     if (before === undefined) {
       state.pointer = timeUnder(parts.flow, event);
-      redraw();
+      glide();
       return;
     }
     if (fingers.size === 2) {
@@ -632,7 +668,7 @@ export function show(root, scene, buffer, { chosen, moved, scaled, first = 0 } =
   parts.flow.addEventListener("pointerleave", () => {
     state.pointer = null;
     parts.read.textContent = "";
-    redraw();
+    glide();
   });
   parts.flow.addEventListener("wheel", (event) => {
     event.preventDefault();
