@@ -124,8 +124,7 @@ def hydrograph(folder: Path) -> None:
 
 def panel(folder: Path) -> None:
     """What a panel of a thousand jobs takes to open, and then; and while a hundred events a second come."""
-    from conftest import ARGUMENTS, CHROMIUM, ready_lab
-    from panel_lab import show_browser
+    from panel_lab import ARGUMENTS, CHROMIUM, ready_lab, show_browser
     from playwright.sync_api import sync_playwright
     from test_panel_many import LONGEST_FRAME, OPENING, add, busy_s, move
 

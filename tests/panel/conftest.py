@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from panel_lab import BUNDLE, PATIENCE_S, SLOW_FORMULATION, Lab, cannot, show_panel
+from panel_lab import ARGUMENTS, CHROMIUM, PATIENCE_S, SLOW_FORMULATION, Lab, ready_lab, show_panel
+from requiring import cannot
 
 from dmod.prepare.basin import make_basin
 from dmod.testing.rivers import tiny_run_directory
@@ -18,33 +17,9 @@ from dmod.testing.rivers import tiny_run_directory
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
-
 #: JupyterLab's own questions fail, and say so, while a test has its server stopped; Notebook 7 misses settings of
 #: JupyterLab, with or without the panel.
 THEIRS = ("Failed to fetch", "Cannot read properties of undefined (reading 'schema')")
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def ready_lab(folder: Path, **options: Any) -> Lab:
-    """A JupyterLab that has not been started."""
-    if "DMOD_TEST_LAB" not in os.environ and not (BUNDLE / "package.json").is_file():
-        cannot("the panel is not built: `jlpm install && jlpm build` in jupyter_ext, or DMOD_TEST_LAB=<environment>")
-    made = Lab(folder, free_port(), **options)
-    made.prepare()
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +42,9 @@ def idle_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, as the system has it."""
+    """Chromium, as the system has it; as long as it is there, nothing else in this process may have an event loop."""
     if not CHROMIUM:
         cannot("there is no chromium")
     playwright = pytest.importorskip("playwright.sync_api")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
+from requiring import cannot
 
 HOUSE = Path(__file__).parents[2]
 BUNDLE = HOUSE / "jupyter_ext" / "labextension"
@@ -116,11 +118,13 @@ selectors => {
 """
 
 
-def cannot(reason: str) -> None:
-    """Skip, or fail where everything must be tested."""
-    if os.environ.get("DMOD_TEST_REQUIRE") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
 
 
 def until(holds: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
@@ -250,6 +254,22 @@ class Lab:
         """Choose its colours; the page has to be loaded again."""
         raw = json.dumps({"theme": name})
         self.request("lab/api/settings/@jupyterlab/apputils-extension:themes", "PUT", {"raw": raw})
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def ready_lab(folder: Path, **options: Any) -> Lab:
+    """A JupyterLab that has not been started."""
+    if "DMOD_TEST_LAB" not in os.environ and not (BUNDLE / "package.json").is_file():
+        cannot("the panel is not built: `jlpm install && jlpm build` in jupyter_ext, or DMOD_TEST_LAB=<environment>")
+    made = Lab(folder, free_port(), **options)
+    made.prepare()
+    return made
 
 
 def show(page: Any, widget: str, content: str) -> None:

@@ -143,6 +143,7 @@ def test_a_run_is_compared_from_its_tab_and_the_answer_is_kept_and_found_again(l
     page.keyboard.press("Enter")
     page.locator(".dmod-JobTitle", has_text=f"{river.nexus} against gage").wait_for()
     until(lambda: drawn(page))
+    until(lambda: b"mad-river-kept" in lab.request("lab/api/workspaces"))  # JupyterLab keeps its layout a moment later
     page = visit(lab, reset=False)
     page.locator(".lm-TabBar-tab", has_text="mad-river-kept").click()
     page.locator(".dmod-Scores tbody tr", has_text=river.nexus).wait_for()

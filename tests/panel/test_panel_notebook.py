@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from conftest import ready_lab
-from panel_lab import Lab, cannot, state, until
+from panel_lab import Lab, ready_lab, state, until
+from requiring import cannot
 
 from dmod.testing.rivers import tiny_run_directory
 

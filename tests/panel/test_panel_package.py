@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from panel_lab import BUNDLE, HOUSE, cannot
+from panel_lab import BUNDLE, HOUSE
+from requiring import cannot
 
 import dmod
 from dmod.view.card import describe
