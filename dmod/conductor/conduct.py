@@ -233,7 +233,7 @@ class Conduct:
 
     def start_workers_early(self, free_cores: Callable[[], int]) -> None:
         """Have workers start while the check is at it, where they will surely be wanted and cores are free."""
-        if isinstance(self._way, DaskWay):
+        if isinstance(self._way, DaskWay) and not self.is_over:
             self._way.start_early(free_cores)
 
     def _stop(self) -> None:

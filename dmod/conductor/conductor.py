@@ -111,22 +111,20 @@ class Conductor:
         self._wake.set()
         if (thread := self._thread) is not None:
             thread.join(timeout_s)
-        for held in self._active():
-            held.conduct.leave()
-            if held.stage == "waiting":
-                self._go(held)
         until = time.monotonic() + timeout_s
-        while self._active() and time.monotonic() < until:
+        while (active := self._active()) and time.monotonic() < until:
+            for held in active:
+                self._leave(held)
             time.sleep(0.01)
         with contextlib.suppress(DmodError):
             self.ledger.leave(self.holder)
         self._dismiss()
 
     def _dismiss(self) -> None:
-        """Let every thread of ours go."""
+        """Let every thread of ours go; jobs that are let go of have what they hold taken back first."""
         for pool in (self._checks, self._pool):
             if pool is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=pool is self._checks)
         if self._threads is not None:
             self._threads.close()
         self._checks = self._pool = self._threads = self._thread = None
@@ -226,9 +224,13 @@ class Conductor:
             if held.id in kept:
                 held.leased_s = now_s
             elif held.stage != "over":
-                held.conduct.leave()
-                if held.stage == "waiting":
-                    self._go(held)
+                self._leave(held)
+
+    def _leave(self, held: Held) -> None:
+        """Have a job let go of; one that waits for cores would not see to it by itself."""
+        held.conduct.leave()
+        if held.stage == "waiting":
+            self._go(held)
 
     def _keep(self, held: Held) -> None:
         """Make sure that a job is ours, and stays so for a while: nobody takes it before its lease has run out."""
@@ -253,13 +255,16 @@ class Conductor:
         for row in map(self.ledger.job, self.ledger.claim(self.holder, self.ttl_s, only=wanted, limit=room)):
             if self._stopped.is_set():
                 return
+            before = self._held.get(row.id)
+            if before is not None and before.stage != "over":  # it was ours and lost meanwhile: that has to end first
+                self._leave(before)
+                self.ledger.release(self.holder, [row.id])
+                continue
             if row.state in (State.PARTITIONED, *WITH_CORES):
                 self.ledger.give_back(row.id)  # what it was given by whoever conducted it before
             journal = JobJournal(self.ledger, row.id, self.holder, row)
             with self._lock:
                 self._mine.discard(row.id)
-                if (before := self._held.get(row.id)) is not None and before.stage != "over":
-                    before.conduct.leave()  # it was ours, and lost meanwhile
             try:
                 request = JobRequest.from_json(row.request_json)
             except DmodError as problem:
@@ -305,6 +310,8 @@ class Conductor:
                 return
             tell(self.ledger, held)
             held.stage = "waiting"
+            if self._stopped.is_set():
+                self._leave(held)
         self._wake.set()
 
     def _free_cores(self) -> int:
@@ -322,17 +329,11 @@ class Conductor:
         for held in waiting:
             if held.id in unwanted:
                 self._go(held)
-        self._turns().give([held for held in waiting if held.stage == "waiting"], self._go, self._refuse)
+        self._turns().give([held for held in waiting if held.stage == "waiting"], self._go, self._go)
 
     def _turns(self) -> Turns:
         """Who gives cores of this machine."""
         return Turns(self.ledger, self.holder, self._host())
-
-    def _refuse(self, held: Held, problem: DmodError) -> None:
-        """End a job that can never have what it wants."""
-        held.stage = "running"
-        assert self._pool is not None
-        self._pool.submit(self._run, held, problem)
 
     def _host(self) -> Host:
         """The machine it is on."""
@@ -340,13 +341,17 @@ class Conductor:
             self.host = Host.here()
         return self.host
 
-    def _go(self, held: Held) -> None:
-        """See a job to its end."""
-        held.stage = "running"
-        assert self._pool is not None
+    def _go(self, held: Held, problem: DmodError | None = None) -> None:
+        """See a job to its end; that is now where it can never have what it wants."""
+        with self._lock:
+            if held.stage != "waiting":
+                return
+            held.stage = "running"
         try:
-            self._pool.submit(self._run, held)
-        except RuntimeError:  # this program is about to end
+            if self._pool is None:
+                raise RuntimeError("we have stopped")
+            self._pool.submit(self._run, held, problem)
+        except RuntimeError:  # or this program is about to end
             held.conduct.leave()
             self._run(held)
 
@@ -360,18 +365,20 @@ class Conductor:
 
     def _over(self, held: Held) -> None:
         """A job is at its end, or elsewhere."""
-        held.stage = "over"
-        held.log.flush()
-        with self._lock:
-            if held.conduct.is_left:
-                self._held.pop(held.id, None)
-                self._mine.add(held.id)
-            over = [one.id for one in self._held.values() if one.stage == "over"]
-            for name in over[: max(0, len(over) - (_KEPT if self.kind == "session" else 0))]:
-                del self._held[name]
-        with contextlib.suppress(DmodError):  # a lease that cannot be given up runs out
-            self.ledger.release(self.holder, [held.id])
-        self._wake.set()
+        try:
+            held.log.flush()
+            with contextlib.suppress(DmodError):  # a lease that cannot be given up runs out
+                self.ledger.release(self.holder, [held.id])
+        finally:
+            with self._lock:
+                held.stage = "over"  # from now on it may be taken up anew
+                if held.conduct.is_left:
+                    self._held.pop(held.id, None)
+                    self._mine.add(held.id)
+                over = [one.id for one in self._held.values() if one.stage == "over"]
+                for name in over[: max(0, len(over) - (_KEPT if self.kind == "session" else 0))]:
+                    del self._held[name]
+            self._wake.set()
 
     def _ending(self, held: Held) -> None:
         """Have everything in the ledger before anybody hears that a job is over."""

@@ -6,14 +6,19 @@ import contextlib
 import threading
 import time
 
+import psutil
 import pytest
 
 from dmod.conductor.conduct import Conduct
+from dmod.conductor.conductor import Conductor
+from dmod.conductor.dask_way import DaskWay
 from dmod.errors import Cancelled, DmodError, RunError
 from dmod.execution.cluster import open_cluster
 from dmod.job.journal import Journal
 from dmod.job.lifecycle import LINE, Goal, State
 from dmod.prepare.basin import make_basin
+from dmod.schedule.resources import Host
+from dmod.service import LocalService
 from dmod.session import Session, request_of
 from dmod.settings import Settings
 
@@ -182,3 +187,90 @@ def test_a_job_that_somebody_else_ends_keeps_no_session_awake(basin, tmp_path):
         until(lambda: conductor._thread is None)
         assert not conductor._mine
         assert [event.message for event in service.events(job)] == ["requested", "the other one failed"]
+
+
+@pytest.fixture
+def conductor(tmp_path):
+    """One that serves a ledger of its own."""
+    service = LocalService(Settings(home=tmp_path / "home"))
+    made = Conductor(service.ledger, kind="serve", settings=service.settings, host=Host.here().limited(2))
+    yield made
+    made.stop()
+    service.close()
+
+
+def submit(conductor, basin, target, **options):
+    """A job for it."""
+    service = LocalService(conductor.settings)
+    job = service.submit(request_of(basin.directory, output=target, **options), attend=False)
+    service.close()
+    return job
+
+
+def workers():
+    """Dask workers that this process has started."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += [child] if "distributed.cli.dask_spec" in child.cmdline() else []
+    return found
+
+
+def test_a_conductor_that_stops_while_a_job_is_prepared_ends_the_workers_it_started(
+    conductor, basin, tmp_path, monkeypatch
+):
+    reached = threading.Event()
+
+    def hold(_ledger, held):
+        reached.set()
+        assert held.conduct._leaving.wait(60)
+        until(workers)
+
+    monkeypatch.setattr("dmod.conductor.conductor.tell", hold)
+    submit(conductor, basin, tmp_path / "out", workers=1)
+    conductor.start()
+    assert reached.wait(60)
+    conductor.stop()
+    until(lambda: not workers(), seconds=30)
+    assert conductor.ledger.holders() == []
+
+
+def test_a_job_that_was_cancelled_at_once_has_no_workers_started(conductor, basin, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(DaskWay, "start_early", lambda *_: started.append(_))
+    job = submit(conductor, basin, tmp_path / "out", workers=1)
+    conductor.ledger.set_goal(job, Goal.CANCELLED)
+    conductor.start()
+    until(lambda: conductor.ledger.job(job).state is State.CANCELLED)
+    until(lambda: not conductor._active())
+    assert started == []
+
+
+def test_a_job_that_was_lost_and_comes_back_waits_for_the_end_of_what_was_begun(
+    conductor, basin, tmp_path, monkeypatch
+):
+    go, at_once, most, claims = threading.Event(), [0], [0], []
+    launch, claim = Conduct._launch, conductor.ledger.claim
+
+    def slowly(conduct):
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        assert go.wait(60)
+        at_once[0] -= 1
+        return launch(conduct)
+
+    def counted(*args, **options):
+        claims.extend(found := claim(*args, **options))
+        return found
+
+    monkeypatch.setattr(Conduct, "_launch", slowly)
+    monkeypatch.setattr(conductor.ledger, "claim", counted)
+    job = submit(conductor, basin, tmp_path / "out")
+    conductor.start()
+    until(lambda: at_once[0] == 1)
+    conductor.ledger.release(conductor.holder, [job])
+    until(lambda: claims.count(job) >= 3)
+    go.set()
+    until(lambda: conductor.ledger.job(job).state.is_final)
+    assert conductor.ledger.job(job).state is State.COMPLETE
+    assert most == [1]

@@ -16,9 +16,9 @@ from dmod.session import request_of
 def test_two_conductors_at_once_run_each_of_fifty_jobs_once(place, tiny, undisturbed):
     targets = [place.out.parent / str(number) for number in range(50)]
     jobs = [place.submit(tiny, output=target) for target in targets]
-    other = place.start()
+    other = place.start(ttl_s=60)  # so long that no lease runs out, however busy the machine
     assert until(place.service.served, 30), other.log.read_text()
-    place.conduct()
+    place.conduct(ttl_s=60)
     assert Counter(place.ended(job, 120) for job in jobs) == {State.COMPLETE: 50}
     ledger = place.service.ledger
     for job, target in zip(jobs, targets, strict=True):
