@@ -35,7 +35,7 @@ def session():
 
 def containers(engine, job):
     """Those of a job, running or not."""
-    return engine.containers.list(all=True, filters={"label": f"{LABEL}={job.id}"})
+    return engine.containers.list(all=True, filters={"label": f"{LABEL}={job.id}"}, ignore_removed=True)
 
 
 def until(what, timeout_s=60.0):
@@ -82,12 +82,12 @@ def test_inputs_and_outputs_in_a_bucket_are_staged_and_keys_stay_outside(
 
 
 def test_the_plan_says_the_very_lines_and_starts_nothing(session, engine, basin, worker_image, tmp_path):
-    before = {one.id for one in engine.containers.list(all=True)}
     plan = str(session.plan(basin.directory, on="docker", ranks=2, image=worker_image, output=tmp_path / "out"))
     assert "docker run " in plan
     assert "mpirun" in plan
     assert ",readonly" in plan
-    assert {one.id for one in engine.containers.list(all=True)} <= before
+    there = engine.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+    assert [one for one in there if one.labels[LABEL].startswith("plan-")] == []
     assert not (tmp_path / "out").exists()
     assert list((session.settings.home / "jobs").glob("plan-*")) == []
 
@@ -117,7 +117,7 @@ job.wait()
     assert first.stdout is not None
     job = session.job(first.stdout.readline().strip())
     assert until(lambda: job.state is State.RUNNING), job.events
-    (before,) = containers(engine, job)
+    assert len(containers(engine, job)) == 1
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     first.stdout.close()
@@ -125,7 +125,7 @@ job.wait()
     said = [event.message for event in job.events]
     assert "found again what was started before" in said, said
     assert job.state is State.COMPLETE
-    assert before.id not in {one.id for one in engine.containers.list(all=True)}
+    assert containers(engine, job) == []
 
 
 def test_a_model_that_fails_fails_the_job_with_its_last_words(session, engine, basin, worker_image, made, tmp_path):
@@ -148,13 +148,12 @@ def test_a_model_that_fails_fails_the_job_with_its_last_words(session, engine, b
     ],
 )
 def test_what_cannot_be_is_said_before_anything_starts(session, engine, basin, worker_image, tmp_path, asked, match):
-    before = {one.id for one in engine.containers.list(all=True)}
     wanted = {"image": worker_image, "ranks": 2, **asked}
     job = session.run(basin.directory, on="docker", output=tmp_path / "out", **wanted)
     with pytest.raises((InputError, EngineError), match=match):
         job.wait(60)
     assert State.RUNNING not in [event.state for event in job.events]
-    assert {one.id for one in engine.containers.list(all=True)} <= before
+    assert containers(engine, job) == []
     assert list(tmp_path.iterdir()) == []
 
 
