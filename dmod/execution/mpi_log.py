@@ -96,6 +96,11 @@ _SIGNS = (
 
 #: What MPICH's mpirun makes of an abort (6) when it kills the other ranks (9).
 _ABORT_AND_KILL = 6 | 9
+#: All that MPICH's mpirun tells when it kills the other ranks before it has read how the first one ended.
+_ENDED_OR_KILLED = (
+    "a rank ended or was killed, and mpirun killed the others (signal 9)",
+    "look at the last lines; if they give no reason, it was most often memory: ask for more, or for fewer ranks",
+)
 #: Exit codes that say something by themselves: what, and what to do.
 _CODES = {
     125: ("the container could not be started", "look at the last lines"),
@@ -220,6 +225,11 @@ class LogReader:
         return code
 
     @property
+    def is_laid_over(self) -> bool:
+        """Whether an mpirun ended that tells the signals of all its ranks as one."""
+        return self._laid_over
+
+    @property
     def phase(self) -> Phase:
         """What the run is at; that of the slowest rank."""
         if self._all(self._finished):
@@ -293,6 +303,8 @@ def explain_exit(code: int, reader: LogReader, *, out_of_memory: bool = False) -
     """
     code = reader.shell_code(code)
     headline, hint = _meaning(code)
+    if code == 128 + signal.SIGKILL and reader.is_laid_over:
+        headline, hint = _ENDED_OR_KILLED
     reason = reader.reason
     if out_of_memory:
         headline, hint = "the run needs more memory than it was given", "ask for more memory, or for fewer ranks"

@@ -129,6 +129,15 @@ def test_mpich_lays_signals_over_each_other_and_still_an_abort_is_told():
     assert explain_exit(9, reader).facts["exit"] == 137
 
 
+def test_mpich_that_killed_the_others_first_is_not_taken_for_want_of_memory():
+    reader = reader_of(
+        "forcing path 'nowhere' not readable", "YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)"
+    )
+    problem = explain_exit(9, reader)
+    assert "ended or was killed" in problem.headline
+    assert problem.facts["reason"] == "forcing path 'nowhere' not readable"
+
+
 def test_want_of_memory_is_told_apart_when_the_system_says_so():
     problem = explain_exit(137, reader_of("the last line"), out_of_memory=True)
     assert "memory" in problem.headline
