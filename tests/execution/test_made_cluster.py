@@ -17,7 +17,7 @@ asked = []
 
 def threads(workers):
     asked.append(workers)
-    return LocalCluster(n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None)
+    return LocalCluster(n_workers=workers, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0")
 
 def broken(workers):
     raise OSError("the queue is closed")
