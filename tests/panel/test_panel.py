@@ -126,13 +126,13 @@ def test_what_is_wrong_with_a_request_is_said_in_the_dialog_which_stays(lab, vis
 
 def test_a_page_whose_login_has_expired_says_so(lab, visit):
     page = visit(lab)
-    page.locator(".dmod-Row").first.wait_for()
+    page.locator('.dmod-Presence[data-phase="live"]').wait_for(state="attached")
     before = lab.token
     lab.stop()
+    page.context.clear_cookies()  # before it could be let in once more
     lab.token = "another-one"
     lab.start()
     try:
-        page.context.clear_cookies()
         page.locator(".dmod-Panel .dmod-Presence", has_text="login has expired").wait_for()
     finally:
         lab.stop()
@@ -144,7 +144,7 @@ def test_nothing_is_open_while_the_panel_is_hidden(lab, page, visit):
     streams: list[object] = []
     page.on("websocket", lambda one: streams.append(one) if "dmod/api/stream" in one.url else None)
     visit(lab)
-    page.locator(".dmod-Row").first.wait_for()
+    page.locator('.dmod-Presence[data-phase="live"]').wait_for(state="attached")
     assert len(streams) == 1
     show_browser(page)
     until(lambda: streams[0].is_closed() or page.wait_for_timeout(100))

