@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A change is taken or refused for what it does, not for the luck of a draw; at a desk draws are new each time.
+# For `--hypothesis-profile=ci`: a change is taken or refused for what it does, not for the luck of a draw.
+# At a desk draws are new each time.
 settings.register_profile("ci", derandomize=True, deadline=None)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
 
 #: Ledger, store and cache of the tests: not those of whoever runs them.
 _home = tempfile.mkdtemp(prefix="dmod-tests-")

@@ -62,6 +62,7 @@ class DaskWay:
     _case: Case | None = None
     _sizing: Sizing | None = None
     _layout: run_output.Layout | None = None
+    _resume: Resume | None = None
     _flag: Path | None = None
     _client: Any = None
     _early: Future[Any] | None = None
@@ -137,7 +138,7 @@ class DaskWay:
         assert self._flag is not None
         case, network = self.plan.case, self.plan.case.domain.network
         variables = variables_of(case)
-        resume = Resume(staging, Resume.fingerprint_of(self.plan, variables, provenance))
+        self._resume = resume = Resume(staging, Resume.fingerprint_of(self.plan, variables, provenance))
         self._layout = resume.found()
         if self._layout is None:
             self.still_ours()
@@ -156,6 +157,8 @@ class DaskWay:
     def finish(self, staging: Path, provenance: dict[str, str]) -> None:
         """See `Way`."""
         assert self._layout is not None
+        assert self._resume is not None
+        self._resume.close()
         run_output.seal(self._layout, staging / "run.nc", provenance)
         Resume.clear(staging)
 

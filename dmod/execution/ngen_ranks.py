@@ -6,20 +6,25 @@ without keeping their cores busy, and so that a signal is still heard.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 import sys
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from dmod.errors import InputError
 
-__all__ = ["Alone", "MpiRanks", "Ranks", "ranks_here"]
+__all__ = ["Alone", "MpiRanks", "Ranks", "ranks_here", "wait_until_read"]
 
 #: What launchers tell each rank about itself: Hydra, PMIx, Open MPI, MVAPICH.
 _LAUNCHED = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 #: How often a rank that waits looks [s].
 _LOOK_S = 0.005
+#: How long the last words of a rank may take to be read [s].
+_READ_S = 5.0
 
 
 class Ranks(Protocol):
@@ -82,10 +87,29 @@ class MpiRanks:
             time.sleep(_LOOK_S)
 
     def abort(self, code: int) -> None:
-        """End every rank with an exit code."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        """End every rank with an exit code, once the launcher has read what this one said: it reads no more then."""
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        wait_until_read(1, 2)
         self._all.Abort(code)
+
+
+def wait_until_read(*descriptors: int, seconds: float = _READ_S) -> None:
+    """Wait until nothing is left in pipes that somebody else reads.
+
+    Parameters
+    ----------
+    *descriptors : int
+        Of this process. What is no pipe needs nobody who reads it, and is not waited for.
+    seconds : float, optional
+        The longest wait [s], for all of them.
+    """
+    end = time.monotonic() + seconds
+    for one in descriptors:
+        if not stat.S_ISFIFO(os.fstat(one).st_mode):
+            continue
+        while int.from_bytes(fcntl.ioctl(one, termios.FIONREAD, bytes(4)), sys.byteorder) and time.monotonic() < end:
+            time.sleep(_LOOK_S)
 
 
 def ranks_here(environment: Mapping[str, str] | None = None) -> Ranks:

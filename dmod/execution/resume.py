@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -73,6 +74,10 @@ class Resume:
             "offsets": dict(layout.offsets), "size": layout.path.stat().st_size,
         }  # fmt: skip
         _write(self.folder / _LAYOUT, kept)
+
+    def close(self) -> None:
+        """Say that the file is being completed: one that is cut off while it is may be torn, and is made anew."""
+        (self.folder / _LAYOUT).unlink(missing_ok=True)
 
     def done(self) -> dict[int, PartReport]:
         """Reports of the parts that are done, by number."""
@@ -140,6 +145,6 @@ class Resume:
 
 def _write(path: Path, content: object) -> None:
     """A JSON file, whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # a task may run twice at once
     beside.write_text(json.dumps(content), encoding="utf-8")
     beside.replace(path)

@@ -70,7 +70,7 @@ class Basin:
 
 
 def make_basin(
-    directory: Path,
+    directory: Path | str,
     *,
     catchments: int = 60,
     days: int = 120,
@@ -82,7 +82,7 @@ def make_basin(
 
     Parameters
     ----------
-    directory : Path
+    directory : Path or str
         The run directory; made if missing. Files of an earlier basin are replaced.
     catchments : int
         How many, from 3.
@@ -112,7 +112,7 @@ def make_basin(
     drawn = draw_map(catchments, np.random.default_rng(network), gage=_GAGE)
     longitude, latitude = _geographic(drawn.x, drawn.y)
     sites = Sites(drawn.x, drawn.y, latitude, longitude, drawn.elevation)
-    basin = _described(directory, drawn, axis)
+    basin = _described(Path(directory), drawn, axis)
     _write_config(basin, drawn, sites, rng=np.random.default_rng(land), tell=tell)
     tell(0.4, "weather")
     made = Weather(sites, start_s=axis.start_s, hours=axis.count, seed=int(weather.generate_state(1)[0]))

@@ -196,6 +196,11 @@ def _clear(staging: Staging) -> None:
     if not partial.exists():
         return
     owner = partial / _OWNER
+    begun = [*partial.glob(f".{_OWNER}.*")] if partial.is_dir() else []  # by whoever was killed while it marked it
+    for mark in begun:
+        mark.unlink(missing_ok=True)
+    if partial.is_dir() and not any(partial.iterdir()):
+        return  # made, not marked yet; or somebody's, who loses nothing by it
     if not owner.is_file():
         raise OutputError(
             "something that is not ours is in the way",

@@ -93,14 +93,25 @@ class Place:
         return self.service.submit(request_of(directory, **{"output": self.out, **options}), attend=False)
 
     def start(
-        self, hold: str = "", *, parts: int = 0, run: Path | None = None, ttl_s: float = TTL_S, **options: Any
+        self,
+        hold: str = "",
+        *,
+        parts: int = 0,
+        change: int = 0,
+        run: Path | None = None,
+        ttl_s: float = TTL_S,
+        **options: Any,
     ) -> Process:
-        """Start a process that serves, or runs a directory; *hold* says when it is to hold still."""
+        """Start a process that serves, or runs a directory.
+
+        *hold* says when it is to hold still, or that it is ``killed`` at a change of the folder of outputs.
+        """
         name = f"process-{len(self.processes)}"
         paths = {key: str(self.folder / f"{name}.{key}") for key in ("held", "go", "log")}
         told = {
             **paths, "home": str(self.settings.home), "owner": "ann", "cores": 4, "ttl_s": ttl_s, "hold": hold,
-            "parts": parts, "run": None if run is None else str(run), "options": options,
+            "parts": parts, "change": change, "folder": str(self.out.parent),
+            "run": None if run is None else str(run), "options": options,
         }  # fmt: skip
         assert self.forks.stdin is not None
         assert self.forks.stdout is not None

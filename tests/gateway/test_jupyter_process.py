@@ -134,7 +134,8 @@ def test_a_job_outlives_the_server_that_conducted_it(start, tmp_path, number):
     service.close()
     second = start()
     until(lambda: second.ask("GET", f"dmod/api/jobs/{job}")["is_final"], UP_S)
-    assert second.ask("GET", f"dmod/api/jobs/{job}")["state"] == State.COMPLETE
+    told = second.ask("GET", f"dmod/api/jobs/{job}")
+    assert told["state"] == State.COMPLETE, json.dumps(told, indent=1) + second.log.read_text()
 
 
 def test_nothing_of_a_job_tells_the_token_of_the_server(start, root, tmp_path):

@@ -139,8 +139,7 @@ def test_a_run_is_compared_from_its_tab_and_the_answer_is_kept_and_found_again(l
     panel = page.locator(".dmod-Panel")
     panel.get_by_role("tab", name="Evaluations").click()
     panel.get_by_label("Search evaluations").fill("river-kept")
-    panel.locator(".dmod-Opener", has_text="mad-river-kept").focus()
-    page.keyboard.press("Enter")
+    panel.locator(".dmod-Opener", has_text="mad-river-kept").press("Enter")
     page.locator(".dmod-JobTitle", has_text=f"{river.nexus} against gage").wait_for()
     until(lambda: drawn(page))
     until(lambda: b"mad-river-kept" in lab.request("lab/api/workspaces"))  # JupyterLab keeps its layout a moment later
@@ -190,11 +189,10 @@ def test_scores_of_many_places_are_ordered_by_their_headers_and_what_is_missing_
     places = form.locator(".dmod-Scores tbody th")
     header = form.locator(".dmod-Scores th", has_text="NSE")
     assert header.get_attribute("aria-sort") == "none"
-    header.get_by_role("button").focus()
-    page.keyboard.press("Enter")
+    header.get_by_role("button").press("Enter")
     assert header.get_attribute("aria-sort") == "descending"
     down = places.all_inner_texts()
-    page.keyboard.press("Enter")
+    header.get_by_role("button").press("Enter")
     assert header.get_attribute("aria-sort") == "ascending"
     up = places.all_inner_texts()
     assert sorted(up) == sorted(seen)

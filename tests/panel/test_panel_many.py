@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from panel_lab import show_browser, show_panel, until
@@ -222,27 +223,25 @@ def test_the_list_is_used_with_keys_and_read_aloud(idle_lab, service, visit):
         row = jobs.get_attribute("aria-activedescendant")  # there is none while its row is out of sight
         return (row and page.locator(f"#{row}").get_attribute("aria-label")) or ""
 
-    assert current().startswith("river-39, requested")
-    page.keyboard.press("ArrowDown")
-    until(lambda: current().startswith("river-38, requested"))
-    page.keyboard.press("End")
-    until(lambda: current().startswith("river-0, requested"))
-    tab = page.locator(".dmod-Job")
-
-    def opened() -> bool:
-        if not tab.count():  # JupyterLab takes the focus when it has started to the end, which may be now
-            jobs.press("Enter")
+    def press(key: str, before: Callable[[], bool]) -> bool:
+        """Press a key as long as all is as *before*: JupyterLab takes the focus once, when it has started."""
+        if before():
+            jobs.press(key)
             page.wait_for_timeout(500)
-        return tab.count() > 0
+        return not before()
 
-    until(opened)
+    tab = page.locator(".dmod-Job")
+    assert current().startswith("river-39, requested")
+    until(lambda: press("ArrowDown", lambda: current().startswith("river-39,")))
+    until(lambda: current().startswith("river-38, requested"))
+    until(lambda: press("End", lambda: current().startswith("river-38,")))
+    until(lambda: current().startswith("river-0, requested"))
+    until(lambda: press("Enter", lambda: not tab.count()))
     tab.get_by_role("heading", name="river-0").wait_for()
     events = tab.get_by_role("tab", name="Events")
-    events.focus()
-    page.keyboard.press("ArrowRight")
-    assert tab.get_by_role("tab", name="Log").get_attribute("aria-selected") == "true"
+    events.press("ArrowRight")
+    until(lambda: tab.get_by_role("tab", name="Log").get_attribute("aria-selected") == "true")
     assert tab.get_by_role("list", name="the line of the job").get_by_role("listitem").count() == 7
     show_panel(page)
-    jobs.focus()
-    page.keyboard.press("Delete")
+    jobs.press("Delete")
     until(lambda: service.job("job-0000").goal == "cancelled")
