@@ -32,6 +32,8 @@ __all__ = ["RankWay"]
 
 #: Where in a job's staging directory its ranks leave what they write.
 _MADE = "ranks"
+#: The one file made of it: complete, while it is being completed, and what there is of one that is not.
+_WHOLE, _SEALING, _PARTIAL = "run.nc", "run.nc.sealing", "run.nc.partial"
 
 
 @dataclass
@@ -185,12 +187,15 @@ class RankWay:
         """See `Way`."""
         assert self.plan is not None
         assert self._inputs is not None
+        if self._facts.ours and (staging / _SEALING).exists():
+            self._executor.clear(self.plan.mpi)  # the conductor was lost while it wrote to what ranks had made
         self.run = self._executor.attach(self.plan.mpi)
         if self.run is not None:
             return "found again what was started before"
         made = self._made(staging)
         shutil.rmtree(made)  # what an attempt that failed has left would be in the way of some engines
-        (staging / "run.nc.partial").unlink(missing_ok=True)
+        for name in (_WHOLE, _SEALING, _PARTIAL):
+            (staging / name).unlink(missing_ok=True)
         for folder in (".", *self._inputs.folders):
             (made / folder).mkdir(parents=True, exist_ok=True)
         self.run = self._executor.launch(self.plan.mpi)
@@ -198,21 +203,28 @@ class RankWay:
 
     def finish(self, staging: Path, provenance: dict[str, str]) -> None:
         """See `Way`."""
+        made, whole = self._made(staging), staging / _WHOLE
+        if not whole.is_file():  # else a conductor that was lost had come so far
+            self._complete(made, whole, provenance)
+        shutil.rmtree(made)
+
+    def _complete(self, made: Path, whole: Path, provenance: dict[str, str]) -> None:
+        """Make one file of what ranks have made; it has its name when it is whole, and not before."""
         assert self._inputs is not None
-        made, whole = self._made(staging), staging / "run.nc"
+        begun = whole.with_name(_SEALING)
         if self._facts.ours:
-            if not (made / "run.nc").is_file():
+            if not (made / _WHOLE).is_file():
                 raise RunError("ranks ended well and yet left no outputs", hint="the log says what they said")
-            (made / "run.nc").replace(whole)
+            (made / _WHOLE).replace(begun)
         else:
-            found = gather(made, self._inputs.domain, self._inputs.start_s, self._inputs.steps, whole)
+            found = gather(made, self._inputs.domain, self._inputs.start_s, self._inputs.steps, begun)
             if not found.is_whole:
+                begun.replace(whole.with_name(_PARTIAL))
                 raise RunError(
                     "ranks ended well and yet left outputs out", missing=listed(found.missing),
                     hint="what is there is kept; the log says what ngen said",
                 )  # fmt: skip
-        run_output.seal(run_output.Layout(whole, self._inputs.steps, {}), whole, provenance)
-        shutil.rmtree(made)
+        run_output.seal(run_output.Layout(begun, self._inputs.steps, {}), whole, provenance)
 
     def leave(self) -> None:
         """See `Way`: ranks go on, and whoever conducts the job next finds them again."""
@@ -223,7 +235,7 @@ class RankWay:
         """See `Way`."""
         if self.run is not None:
             self.run.close()
-        made = self._made(self._staging) / "run.nc.partial"
+        made = self._made(self._staging) / _PARTIAL
         if self._case is not None and self._facts.ours and made.is_file():
             made.replace(self._staging / made.name)  # where partial outputs are looked for
         if self.plan is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,10 +18,21 @@ from dmod.testing.rivers import tiny_run_directory
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[subprocess.Popen[str]]:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A search path with our own engine under the name of ngen, and with the mpirun that the tests bring along."""
+    folder = tmp_path_factory.mktemp("programs")
+    for name in ("ngen-parallel", "ngen-serial"):
+        (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m dmod.execution.ngen_program "$@"\n')
+        (folder / name).chmod(0o755)
+    return os.pathsep.join((str(folder), str(Path(sys.executable).parent), os.environ["PATH"]))
+
+
+@pytest.fixture(scope="session")
+def forks(programs: str) -> Iterator[subprocess.Popen[str]]:
     """A process that has imported everything and forks."""
     command = [sys.executable, str(Path(__file__).with_name("conductors.py"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    own = {**os.environ, "PATH": programs}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own) as process:
         yield process
 
 

@@ -12,11 +12,20 @@ CHANGES = 200
 
 
 @pytest.mark.parametrize(
-    ("output_format", "earlier", "first", "every"),
-    [("netcdf", False, 1, 1), ("netcdf", True, 21, 1), ("ngen", True, 3, 6), ("zarr", False, 19, 60)],
+    ("on", "output_format", "earlier", "first", "every"),
+    [
+        ("dask", "netcdf", False, 1, 1),
+        ("dask", "netcdf", True, 21, 1),
+        ("dask", "ngen", True, 3, 8),
+        ("dask", "zarr", False, 19, 60),
+        ("host", "netcdf", False, 12, 1),
+    ],
 )
-def test_a_conductor_killed_at_any_change_loses_nothing(place, tiny, undisturbed, output_format, earlier, first, every):
-    options = {"output_format": output_format, "overwrite": earlier}
+def test_a_conductor_killed_at_any_change_loses_nothing(
+    place, tiny, undisturbed, monkeypatch, programs, on, output_format, earlier, first, every
+):
+    monkeypatch.setenv("PATH", programs)
+    options = {"output_format": output_format, "overwrite": earlier, "on": on}
     reference = place.folder / "undisturbed"
     if earlier:
         place.conduct()
