@@ -88,7 +88,7 @@ def test_ctrl_c_stops_a_run_and_leaves_a_marked_part(sound, started, tmp_path):
     with h5py.File(partial / "run.nc.partial") as file:
         assert file.attrs["dmod_status"] == "partial"
     assert not list(partial.rglob("run.nc"))
-    assert until(lambda: not family(tmp_path), 5), "workers outlived the program"
+    assert until(lambda: not family(tmp_path), 30), "workers outlived the program"
 
     again = started("run", sound, "--output", target, "--end", "2015-10-01 05:00:00", "--quiet")
     _, said = again.communicate(timeout=120)
@@ -124,7 +124,7 @@ def test_two_ctrl_c_end_at_once_and_leave_no_worker(sound, started, tmp_path):
     assert program.returncode == 1, said
     assert "Traceback" not in said, said
     assert not target.exists()
-    assert until(lambda: not family(tmp_path), 20), "workers outlived the program"
+    assert until(lambda: not family(tmp_path), 30), "workers outlived the program"
 
 
 @pytest.mark.parametrize("moment", ["its workers start", "it runs"])

@@ -125,7 +125,7 @@ def plan(stub, tmp_path) -> Iterator[Callable[..., MpiPlan]]:
     for one in made:
         with contextlib.suppress(EngineError):
             clear(one)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while (left := [t.name for t in threading.enumerate() if t.name.startswith("dmod-")]) and time.monotonic() < until:
         time.sleep(0.05)
     assert not left, "threads of a run go on after it"

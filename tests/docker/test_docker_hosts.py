@@ -105,7 +105,7 @@ def test_two_engines_are_one_run_and_the_loss_of_one_is_its_end(plan, follow, no
     assert ended.failure is None
     assert [f"the sum is {1}" in ended.rank(rank) for rank in (0, 1)] == [True, True]
     run.close()
-    until(lambda: [nodes.left(number, asked.job) for number in (1, 2)] == [[], []], 20)
+    until(lambda: [nodes.left(number, asked.job) for number in (1, 2)] == [[], []], 60)
 
     asked = plan(100_000, 600, places=places)
     run = launch(asked)

@@ -52,7 +52,7 @@ class Process:
     def kill(self) -> None:
         """Kill it; return when it is gone."""
         self.signal(signal.SIGKILL)
-        until(lambda: not self.lives(), 10)
+        until(lambda: not self.lives(), 60)
 
     def lives(self) -> bool:
         """Whether it does."""

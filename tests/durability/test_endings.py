@@ -47,7 +47,7 @@ def test_a_cancelled_job_that_is_restarted_does_not_repeat_parts_that_were_done(
         assert until(lambda: len(slow) == 4, 60)
         job.cancel()
         with pytest.raises(Cancelled):
-            job.wait(30)
+            job.wait(60)
         partial = place.out.with_name("out.partial")
         assert job.status()["partial"] == str(partial)
         assert len(list(partial.glob("RESUME/*/part-*.json"))) == 3
@@ -69,10 +69,10 @@ def test_a_failed_job_that_is_restarted_begins_anew_and_keeps_its_history(place,
     with place.session() as session:
         job = session.run(tiny, output=place.out)
         with pytest.raises(Exception, match="dmod failed while it was allocated"):
-            job.wait(30)
+            job.wait(60)
         assert names(place.out.parent) == []
         monkeypatch.setattr(Conduct, "_launch", launch)
-        assert job.restart().wait(30).state == "complete"
+        assert job.restart().wait(60).state == "complete"
         assert job.problem is None
         states = [str(event.state) for event in job.events]
     assert states.count("failed") == 1
@@ -87,7 +87,7 @@ def test_sc34_a_stopped_job_does_not_restart_by_itself(place, tiny):
     place.service.set_goal(job, Goal.CANCELLED)
     time.sleep(0.2)  # a goal is heard of within a tenth of a second
     first.go.touch()
-    assert place.ended(job, 20) is State.CANCELLED
+    assert place.ended(job, 60) is State.CANCELLED
     told = place.states(job)
     place.conduct()
     time.sleep(2.0)
@@ -106,7 +106,7 @@ def test_sc35_cores_come_back_in_every_ending(place, tiny, monkeypatch, ending):
         assert until(first.holds_still, 30)
         assert [grant.job for grant in ledger.allocations()] == [job]
         first.kill()
-        assert until(lambda: place.service.served() or not ledger.allocations(live=True), 5)
+        assert until(lambda: place.service.served() or not ledger.allocations(live=True), 60)
         return
     if ending == "failed":
         monkeypatch.setattr(Conduct, "_monitor", lambda _: 1 / 0)
@@ -120,9 +120,9 @@ def test_sc35_cores_come_back_in_every_ending(place, tiny, monkeypatch, ending):
         monkeypatch.setattr(Conduct, "_launch", cancelled)
     place.conduct()
     job = place.submit(tiny, memory="900 TiB" if ending == "refused" else None)
-    assert place.ended(job, 30) is (State(ending) if ending != "refused" else State.FAILED)
+    assert place.ended(job, 60) is (State(ending) if ending != "refused" else State.FAILED)
     assert ledger.allocations(live=False) == []
-    assert until(lambda: ledger.job(job).holder is None, 5)
+    assert until(lambda: ledger.job(job).holder is None, 60)
     if ending == "refused":
         assert "ever" in place.service.events(job)[-1].message
 
@@ -168,7 +168,7 @@ def test_sc38_a_job_can_be_stopped_wherever_it_stands(place, tiny, verb):
     place.service.set_goal(job, Goal.CANCELLED)
     time.sleep(0.2)  # a goal is heard of within a tenth of a second
     first.go.touch()
-    assert place.ended(job, 20) is State.CANCELLED
+    assert place.ended(job, 60) is State.CANCELLED
     assert not place.out.exists()
     assert place.service.ledger.allocations(live=False) == []
 

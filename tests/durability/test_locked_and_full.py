@@ -46,7 +46,7 @@ def test_a_ledger_locked_for_three_seconds_only_costs_time(place, tiny, lock, un
     began = time.monotonic()
     job = place.submit(tiny)
     assert 2.5 < time.monotonic() - began < 40
-    assert place.ended(job, 30) is State.COMPLETE
+    assert place.ended(job, 60) is State.COMPLETE
     assert values(place.out) == undisturbed[tiny]
 
 
@@ -82,7 +82,7 @@ def test_a_ledger_that_is_locked_while_a_job_is_conducted_delays_it_and_nothing_
     assert entered.wait(30)
     time.sleep(2.5 * WAIT_S)
     lock(False)
-    assert place.ended(job, 30) is State.COMPLETE
+    assert place.ended(job, 60) is State.COMPLETE
     assert values(place.out) == undisturbed[tiny]
     assert names(place.out.parent) == ["out"]
     assert "failed" not in place.states(job)

@@ -20,7 +20,7 @@ def left_over(address: str) -> dict[str, int]:
         return {"tasks": len(dask_scheduler.tasks), "clients": len(others)}
 
     with Client(address, set_as_default=False, timeout=10) as client:
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while any((held := client.run_on_scheduler(count, client.id)).values()) and time.monotonic() < until:
             time.sleep(0.05)
     return held
@@ -62,7 +62,7 @@ def test_a_cancelled_run_leaves_an_existing_cluster_idle(large, start, under_way
     under_way(job)
     job.cancel()
     with pytest.raises(Exception, match="cancelled"):
-        job.wait(20)
+        job.wait(60)
     # At once: whoever uses the cluster next finds its cores free.
     with Client(cluster.address, set_as_default=False, timeout=10) as client:
         assert set(client.run(lambda dask_worker: len(dask_worker.state.executing)).values()) == {0}
@@ -72,7 +72,7 @@ def test_nobody_listening_is_one_clear_error(small, start, monkeypatch):
     monkeypatch.setattr("dmod.execution.cluster._CONNECT_S", 1)
     job = start(small, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(ClusterError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9") as caught:
-        job.wait(30)
+        job.wait(60)
     assert caught.value.exit_code == 2
     assert not job.request.target.with_name("out.partial").exists()
 
@@ -88,7 +88,7 @@ def test_a_scheduler_without_workers_is_one_clear_error(small, start, outside, m
     monkeypatch.setattr("dmod.execution.cluster._WORKERS_S", 1)
     job = start(small, scheduler=outside.address)
     with pytest.raises(ClusterError, match="has no workers") as caught:
-        job.wait(30)
+        job.wait(60)
     assert f"dask worker {outside.address}" in caught.value.hint
     assert not job.request.target.with_name("out.partial").exists()
     assert left_over(outside.address) == {"tasks": 0, "clients": 0}

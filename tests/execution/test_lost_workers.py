@@ -68,7 +68,7 @@ def test_a_run_whose_workers_have_all_gone_says_so(large, start, under_way, outs
     under_way(job)
     worker.kill()
     with pytest.raises(RunError, match="all workers are gone"):
-        job.wait(30)
+        job.wait(60)
     assert job.state == "failed"
     assert not job.request.target.with_name("out.partial").exists()
 

@@ -292,7 +292,7 @@ def lingering(river, launched, tmp_path):
 def test_a_run_that_is_told_to_end_does_so_at_once(lingering, tmp_path, ranks):
     running = lingering(ranks)
     running.send_signal(signal.SIGTERM)
-    code = running.wait(20)
+    code = running.wait(60)
     assert code == 143 if ranks is None else code != 0
     assert not (tmp_path / "run.nc").exists()
 
@@ -302,6 +302,6 @@ def test_a_rank_that_is_killed_ends_all_of_them(lingering, tmp_path):
     ranks = [one for one in psutil.Process(running.pid).children(recursive=True) if "python" in one.name()]
     assert len(ranks) == 2
     ranks[1].kill()
-    assert running.wait(20) != 0
-    assert psutil.wait_procs(ranks, timeout=20)[1] == []
+    assert running.wait(60) != 0
+    assert psutil.wait_procs(ranks, timeout=60)[1] == []
     assert not (tmp_path / "run.nc").exists()

@@ -36,7 +36,7 @@ def test_who_waits_is_woken_by_the_end_and_by_nothing_before_it():
     assert journal.wait(0.05) is False
     assert woken == []
     journal.append(State.FAILED, "out of room")
-    waiting.join(5)
+    waiting.join(60)
     assert woken == [True]
     assert journal.status().state is State.FAILED
 

@@ -43,9 +43,10 @@ def test_a_job_that_is_over_is_never_taken(ledger, add, state):
 
 def test_a_claim_that_ran_out_is_taken_and_the_old_holder_is_refused(ledger, add):
     add("one")
-    assert ledger.claim("old", 1.5) == ["one"]
+    assert ledger.claim("old", 60) == ["one"]
     assert ledger.claim("new", 60) == []
-    time.sleep(1.6)
+    assert ledger.renew("old", ["one"], 0.05) == ["one"]
+    time.sleep(0.1)
     # Nobody took it yet, so that it is still the old holder's.
     ledger.append("one", "old", State.RESOLVED, "just in time")
     assert ledger.claim("new", 60) == ["one"]

@@ -122,7 +122,7 @@ except LostLease:
         ledger.add_job(JobRow("one", "x", "ada", "{}"))
         assert old.hear() == "holding"
         assert ledger.claim("new", 60) == []
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not (taken := ledger.claim("new", 60)) and time.monotonic() < until:
             time.sleep(0.05)
         assert taken == ["one"]

@@ -40,7 +40,7 @@ class FakeJobs(list):
         return {job.id: job.told["state"] for job in self if job.told["state"] != "gone"}
 
 
-def until(what, seconds=20.0):
+def until(what, seconds=60.0):
     """Wait for something to hold."""
     end = time.monotonic() + seconds
     while not what():
