@@ -73,22 +73,23 @@ def test_users_of_the_service_reach_their_own_directory_only(hub):
 
 
 def test_a_browser_logs_in_by_the_hub_and_changes_need_its_xsrf_token(hub, hers):
-    browser = requests.Session()
-    login = browser.get(f"{hub.url}/hub/login", timeout=60)
-    form = {"username": "ann", "password": "a-long-password-for-tests", "_xsrf": browser.cookies["_xsrf"]}
-    assert browser.post(f"{hub.url}/hub/login", data=form, timeout=60, allow_redirects=False).status_code == 302, login
-    home = browser.get(f"{hub.url}/services/dmod/", timeout=60)
-    assert home.status_code == 200
-    assert "conducts the jobs of ann" in home.text
-    api = f"{hub.url}/{SERVICE}"
-    navigated = {"Sec-Fetch-Mode": "navigate"}
-    assert hers in browser.get(f"{api}/jobs", timeout=60, headers=navigated).text
-    restart = f"{api}/jobs/{hers}/restart"
-    assert browser.post(restart, timeout=60).status_code == 403
-    assert browser.post(restart, timeout=60, headers={"X-XSRFToken": "wrong"}).status_code == 403
-    xsrf = next(cookie.value for cookie in browser.cookies if cookie.name == "_xsrf" and "dmod" in cookie.path)
-    known = browser.post(restart, timeout=60, headers={"X-XSRFToken": xsrf})
-    assert known.status_code == 409, known.text  # it is complete: the question was let in, and answered
+    with requests.Session() as browser:
+        login = browser.get(f"{hub.url}/hub/login", timeout=60)
+        form = {"username": "ann", "password": "a-long-password-for-tests", "_xsrf": browser.cookies["_xsrf"]}
+        let_in = browser.post(f"{hub.url}/hub/login", data=form, timeout=60, allow_redirects=False)
+        assert let_in.status_code == 302, login
+        home = browser.get(f"{hub.url}/services/dmod/", timeout=60)
+        assert home.status_code == 200
+        assert "conducts the jobs of ann" in home.text
+        api = f"{hub.url}/{SERVICE}"
+        navigated = {"Sec-Fetch-Mode": "navigate"}
+        assert hers in browser.get(f"{api}/jobs", timeout=60, headers=navigated).text
+        restart = f"{api}/jobs/{hers}/restart"
+        assert browser.post(restart, timeout=60).status_code == 403
+        assert browser.post(restart, timeout=60, headers={"X-XSRFToken": "wrong"}).status_code == 403
+        xsrf = next(cookie.value for cookie in browser.cookies if cookie.name == "_xsrf" and "dmod" in cookie.path)
+        known = browser.post(restart, timeout=60, headers={"X-XSRFToken": xsrf})
+        assert known.status_code == 409, known.text  # it is complete: the question was let in, and answered
 
 
 def test_a_kernel_connects_to_the_service_with_the_token_of_its_user(hub, hers, monkeypatch):

@@ -95,6 +95,8 @@ def listened(served, token, query=""):
         socket = await websocket_connect(HTTPRequest(url, headers=headers))
         text = await asyncio.wait_for(socket.read_message(), DEADLINE_S)
         socket.close()
+        while await asyncio.wait_for(socket.read_message(), DEADLINE_S) is not None:
+            """It is closed when the other side has said so too."""
         return json.loads(text)
 
     return asyncio.run(listen())

@@ -223,7 +223,10 @@ class Lab:
         assert self.process.poll() is None, (self.folder / "lab.log").read_text()[-4000:]
         try:
             self.ask("status")
-        except (OSError, urllib.error.URLError):
+        except urllib.error.HTTPError as problem:
+            problem.close()
+            return False
+        except OSError:
             return False
         return True
 
