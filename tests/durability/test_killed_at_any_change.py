@@ -15,9 +15,9 @@ CHANGES = 200
     ("on", "output_format", "earlier", "first", "every"),
     [
         ("dask", "netcdf", False, 1, 1),
-        ("dask", "netcdf", True, 21, 1),
+        ("dask", "netcdf", True, 21, 2),
         ("dask", "ngen", True, 3, 8),
-        ("dask", "zarr", False, 19, 60),
+        ("dask", "zarr", False, 19, 90),
         ("host", "netcdf", False, 12, 1),
     ],
 )
