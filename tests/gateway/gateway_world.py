@@ -16,7 +16,7 @@ from dmod.session import request_of
 from dmod.settings import Settings
 
 #: Long enough for a machine that is several times slower.
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 #: What routes are sent that take no empty body, by their path.
 BODIES: dict[str, Any] = {"jobs": {"directory": "river"}, "jobs/{job}/evaluate": {"observations": "observed.csv"}}
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 from gateway_served import ANN, BOB, Served
-from gateway_world import until
+from gateway_world import DEADLINE_S, until
 
 import dmod
 from dmod.errors import InputError, JobError, OutputError, ServiceError
@@ -124,7 +124,8 @@ def test_a_service_that_is_not_there_is_said_so(monkeypatch):
         _ = session.jobs
 
 
-def test_a_server_that_is_started_again_is_found_again(tmp_path):
+def test_a_server_that_is_started_again_is_found_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(asking_http, "_PATIENCE_S", DEADLINE_S)
     run = tiny_run_directory(tmp_path / "river")
     first = Served(tmp_path)
     session = dmod.connect(first.url, token=ANN)
@@ -134,9 +135,9 @@ def test_a_server_that_is_started_again_is_found_again(tmp_path):
     asking = threading.Thread(target=lambda: found.append(str(job.state)))
     asking.start()
     second = Served(tmp_path, port=first.port)
-    asking.join(60)
-    assert found == ["complete"]
+    asking.join()
     second.stop()
+    assert found == ["complete"]
 
 
 @pytest.mark.parametrize("url", ["", "8787", "ftp://host", "http://", "http://ann:secret@host"])

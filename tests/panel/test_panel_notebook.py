@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -34,12 +35,15 @@ def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def show_jobs(page) -> None:
     """Bring the panel into sight by the menu, which has it once the page has settled."""
+    from playwright.sync_api import TimeoutError as TooLong
+
     item = page.locator(".lm-Menu-item", has_text="Show dmod")
 
     def offered() -> bool:
-        page.get_by_role("menuitem", name="View").click()
-        page.locator(".lm-Menu-item", has_text="Left Sidebar").hover(timeout=2000)
-        page.wait_for_timeout(500)
+        with contextlib.suppress(TooLong):
+            page.get_by_role("menuitem", name="View").click(timeout=10_000)
+            page.locator(".lm-Menu-item", has_text="Left Sidebar").hover(timeout=5000)
+            item.wait_for(timeout=1000)
         if not item.is_visible():
             page.keyboard.press("Escape")
         return bool(item.is_visible())
