@@ -88,8 +88,8 @@ class MpiRanks:
 
     def abort(self, code: int) -> None:
         """End every rank with an exit code, once the launcher has read what this one said: it reads no more then."""
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
         wait_until_read(1, 2)
         self._all.Abort(code)
 

@@ -196,10 +196,12 @@ def _clear(staging: Staging) -> None:
     if not partial.exists():
         return
     owner = partial / _OWNER
-    begun = [*partial.glob(f".{_OWNER}.*")] if partial.is_dir() else []  # by whoever was killed while it marked it
-    for mark in begun:
-        mark.unlink(missing_ok=True)
-    if partial.is_dir() and not any(partial.iterdir()):
+    begun = set(partial.glob(f".{_OWNER}.*"))  # marks of whoever was killed while it made them
+    is_bare = partial.is_dir() and set(partial.iterdir()) == begun
+    if is_bare or staging.is_ours:
+        for mark in begun:
+            mark.unlink(missing_ok=True)
+    if is_bare:
         return  # made, not marked yet; or somebody's, who loses nothing by it
     if not owner.is_file():
         raise OutputError(

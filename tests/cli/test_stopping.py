@@ -88,7 +88,7 @@ def test_ctrl_c_stops_a_run_and_leaves_a_marked_part(sound, started, tmp_path):
     with h5py.File(partial / "run.nc.partial") as file:
         assert file.attrs["dmod_status"] == "partial"
     assert not list(partial.rglob("run.nc"))
-    assert until(lambda: not family(tmp_path), 30), "workers outlived the program"
+    assert until(lambda: not family(tmp_path), 5), "workers outlived the program"
 
     again = started("run", sound, "--output", target, "--end", "2015-10-01 05:00:00", "--quiet")
     _, said = again.communicate(timeout=120)

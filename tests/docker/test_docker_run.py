@@ -126,7 +126,7 @@ def test_a_container_that_is_removed_from_outside_fails_the_run(plan, follow, en
     engine.containers.get(asked.container(0)).remove(force=True)
     started = time.monotonic()
     ended = follow(run)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 5
     assert "the container on here was removed from outside" in str(ended.failure)
     run.close()
 
@@ -165,7 +165,7 @@ def test_looking_costs_next_to_nothing(plan):
         times.append(time.perf_counter() - began)
         time.sleep(0.01)
     run.close()
-    assert statistics.median(times) < 0.1, "it takes a millisecond where nothing else runs"
+    assert statistics.median(times) < 0.005
 
 
 def test_what_it_takes_is_seen(plan, until):
@@ -175,7 +175,7 @@ def test_what_it_takes_is_seen(plan, until):
     run.close()
 
 
-def test_lines_are_told_as_they_come(plan):
+def test_a_line_is_told_within_a_second(plan):
     run = launch(plan(2000, 4, places=(Place("here", 1),)))
     arrived: dict[str, float] = {}
     until = time.monotonic() + 30
@@ -186,7 +186,7 @@ def test_lines_are_told_as_they_come(plan):
     run.close()
     steps = [at for line, at in arrived.items() if "at output step" in line]
     gaps = [later - earlier for earlier, later in itertools.pairwise(steps)]
-    assert statistics.median(gaps) < 1, "lines that are 0.2 s apart"
+    assert max(gaps) < 1.2, "lines that are 0.2 s apart"
 
 
 def test_who_comes_after_a_conductor_that_died_goes_on_where_it_stood(plan, follow, engine, tmp_path):

@@ -39,7 +39,7 @@ def test_a_conductor_killed_at_any_change_loses_nothing(
         out = place.out if earlier else place.out.with_name(f"out-{change}")
         job = place.submit(tiny, output=out, **options)
         killed = place.start("killed", change=change)
-        assert until(lambda: not killed.lives() or place.state(job).is_final, 60)  # noqa: B023
+        assert until(lambda killed=killed, job=job: not killed.lives() or place.state(job).is_final, 60)
         if killed.lives():
             break
         assert not place.state(job).is_final, "the last change is made before it is said to be complete"

@@ -96,7 +96,7 @@ def listened(served, token, query=""):
         text = await asyncio.wait_for(socket.read_message(), DEADLINE_S)
         socket.close()
         while await asyncio.wait_for(socket.read_message(), DEADLINE_S) is not None:
-            """It is closed when the other side has said so too."""
+            continue  # it is closed when the other side has said so too
         return json.loads(text)
 
     return asyncio.run(listen())

@@ -89,9 +89,19 @@ def test_what_is_not_ours_is_never_replaced(tmp_path):
 def test_something_strange_in_the_way_is_left_there(tmp_path):
     (tmp_path / "out.partial").mkdir()
     (tmp_path / "out.partial" / "letter.txt").touch()
+    (tmp_path / "out.partial" / ".PARTIAL.4711").touch()
     with pytest.raises(OutputError, match="not ours is in the way"):
         opened(tmp_path / "out")
-    assert (tmp_path / "out.partial" / "letter.txt").exists()
+    assert sorted(item.name for item in (tmp_path / "out.partial").iterdir()) == [".PARTIAL.4711", "letter.txt"]
+
+
+@pytest.mark.parametrize("left", [[], [".PARTIAL.4711"]], ids=["empty", "half marked"])
+def test_a_directory_that_was_made_and_not_marked_is_taken(tmp_path, left):
+    (tmp_path / "out.partial").mkdir()
+    for name in left:
+        (tmp_path / "out.partial" / name).touch()
+    opened(tmp_path / "out")
+    assert [item.name for item in (tmp_path / "out.partial").iterdir()] == ["PARTIAL"]
 
 
 def test_what_a_dead_run_left_is_cleared_and_what_a_living_one_writes_is_not(tmp_path):
